@@ -1,0 +1,25 @@
+"""vsvfi: video frame interpolation for VapourSynth.
+
+Importing this package is cheap: neither torch nor OpenCV nor a model is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vsvfi.filter import interpolate as interpolate
+    from vsvfi.nets import flow as flow
+
+__all__ = ["__version__", "flow", "interpolate"]
+
+__version__ = "0.1.0"
+
+_LAZY = {"interpolate": "vsvfi.filter", "flow": "vsvfi.nets"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,23 @@
+"""The built-in backends, registered through the hook that third parties use.
+
+Each is a module or folder here that holds its ``INFOS`` without importing torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from vsvfi.backend import BackendInfo
+from vsvfi.registry import hookimpl
+
+__all__ = ["BUILTIN", "vsvfi_backends"]
+
+BUILTIN: tuple[str, ...] = ()
+
+
+@hookimpl
+def vsvfi_backends() -> Iterable[BackendInfo]:
+    """The models that ship with vsvfi."""
+    for name in BUILTIN:
+        yield from importlib.import_module(f"vsvfi.backends.{name}").INFOS

@@ -1,0 +1,43 @@
+"""The base of backends that are torch networks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from vsvfi.backend import BackendInfo, Options
+
+__all__ = ["TorchBackend"]
+
+
+class TorchBackend(ABC):
+    """A model on RGB tensors ``(1, 3, H, W)``, float, in [0, 1]; H and W are multiples of ``info.multiple``.
+
+    The engine calls it under ``torch.inference_mode()`` and, for half precisions, under ``torch.autocast`` with
+    fp32 weights: convolutions then return halves, so a network calls ``.float()`` on every flow, offset or
+    coordinate as soon as a convolution has made it, and keeps correlation in fp32.
+    What `encode` and `prepare` return is cached by the engine, shared between threads, and never changed.
+    """
+
+    def __init__(self, info: BackendInfo, network: nn.Module, options: Options) -> None:
+        self.info = info
+        self.network = network
+        self.options = options
+
+    def encode(self, frame: Tensor) -> Any:
+        """What depends on one frame alone, computed once per frame; by default nothing."""
+        del frame
+
+    @abstractmethod
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> Any:
+        """What depends on the window but not on the timestep (flows, depth, features), once per window."""
+
+    @abstractmethod
+    def synthesize(self, state: Any, timesteps: Tensor) -> Tensor:
+        """The frames at ``timesteps`` ``(T,)``, float32 in (0, 1), as ``(T, 3, H, W)``.
+
+        Midpoint-only models are only ever asked for 0.5.
+        """
