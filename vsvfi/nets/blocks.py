@@ -1,0 +1,72 @@
+"""Building blocks whose arithmetic several networks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["DenseBlock", "ResidualBlock", "conv", "conv_leaky", "deconv_leaky", "dilated_context"]
+
+
+def conv(
+    in_channels: int, out_channels: int, kernel_size: int = 3, *, stride: int = 1, dilation: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """A convolution with an odd kernel, zero-padded so that stride 1 keeps the size."""
+    padding = dilation * (kernel_size - 1) // 2
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
+
+
+def conv_leaky(
+    in_channels: int, out_channels: int, kernel_size: int = 3, *, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """A size-keeping `conv` and LeakyReLU(0.1): the usual layer of the FlowNet family and of PWC-Net."""
+    return nn.Sequential(
+        conv(in_channels, out_channels, kernel_size, stride=stride, dilation=dilation), nn.LeakyReLU(0.1)
+    )
+
+
+def deconv_leaky(in_channels: int, out_channels: int) -> nn.Sequential:
+    """A transposed convolution that doubles the size, and LeakyReLU(0.1)."""
+    return nn.Sequential(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1), nn.LeakyReLU(0.1))
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv2(relu(conv1(x)))``, without normalisation (EDSR, arXiv 1707.02921)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv(channels, channels)
+        self.conv2 = conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` to the same shape."""
+        residual: Tensor = self.conv2(torch.relu(self.conv1(x)))
+        return x + residual
+
+
+class DenseBlock(nn.ModuleList):
+    """The densely connected layers of a PWC-Net level (arXiv 1709.02371): new features go in front of the old.
+
+    ``out_channels`` is what `forward` returns: the input and every layer's features.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...] = (128, 128, 96, 64, 32)) -> None:
+        self.out_channels = in_channels + sum(widths)
+        before = [in_channels + sum(widths[:index]) for index in range(len(widths))]
+        super().__init__(conv_leaky(channels, width) for channels, width in zip(before, widths, strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        for layer in self:
+            x = torch.cat((layer(x), x), 1)
+        return x
+
+
+def dilated_context(in_channels: int) -> nn.Sequential:
+    """PWC-Net's context network: a flow residual ``(N, 2, H, W)`` from a wide, dilated field of view."""
+    layers = ((128, 1), (128, 2), (128, 4), (96, 8), (64, 16), (32, 1))
+    modules: list[nn.Module] = []
+    for width, dilation in layers:
+        modules.append(conv_leaky(in_channels, width, dilation=dilation))
+        in_channels = width
+    return nn.Sequential(*modules, conv(in_channels, 2))
