@@ -51,9 +51,9 @@ class DenseBlock(nn.ModuleList):
     """
 
     def __init__(self, in_channels: int, widths: tuple[int, ...] = (128, 128, 96, 64, 32)) -> None:
-        self.out_channels = in_channels + sum(widths)
         before = [in_channels + sum(widths[:index]) for index in range(len(widths))]
         super().__init__(conv_leaky(channels, width) for channels, width in zip(before, widths, strict=True))
+        self.out_channels = in_channels + sum(widths)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
