@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DenseBlock", "ResidualBlock", "conv", "conv_leaky", "deconv_leaky", "dilated_context"]
+__all__ = ["DenseBlock", "ResidualBlock", "conv", "conv_leaky", "conv_prelu", "deconv_leaky", "dilated_context"]
 
 
 def conv(
@@ -23,6 +23,11 @@ def conv_leaky(
     return nn.Sequential(
         conv(in_channels, out_channels, kernel_size, stride=stride, dilation=dilation), nn.LeakyReLU(0.1)
     )
+
+
+def conv_prelu(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
+    """A size-keeping `conv` and PReLU with one slope a channel."""
+    return nn.Sequential(conv(in_channels, out_channels, kernel_size, stride=stride), nn.PReLU(out_channels))
 
 
 def deconv_leaky(in_channels: int, out_channels: int) -> nn.Sequential:
