@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 
 from vsvfi.backend import NetworkInfo
+from vsvfi.nets.estimators import Estimator, EstimatorInfo, depth, flow
 
-__all__ = ["MODULES", "networks"]
+__all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
 
 MODULES: tuple[str, ...] = ()
 """Modules and folders here that list their ``NetworkInfo`` in ``INFOS`` without importing torch."""
