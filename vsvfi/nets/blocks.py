@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-__all__ = ["DenseBlock", "ResidualBlock", "conv", "conv_leaky", "conv_prelu", "deconv_leaky", "dilated_context"]
+__all__ = [
+    "DenseBlock",
+    "ResidualBlock",
+    "conv",
+    "conv_leaky",
+    "conv_prelu",
+    "deconv_leaky",
+    "dilated_context",
+    "resize",
+]
 
 
 def conv(
@@ -75,3 +85,13 @@ def dilated_context(in_channels: int) -> nn.Sequential:
         modules.append(conv_leaky(in_channels, width, dilation=dilation))
         in_channels = width
     return nn.Sequential(*modules, conv(in_channels, 2))
+
+
+def resize(x: Tensor, factor: float) -> Tensor:
+    """Resize ``(N, C, H, W)`` bilinearly by a factor, with ``align_corners=False`` and no antialiasing.
+
+    The factor itself, not the ratio of the rounded sizes, maps coordinates: source = (target + 0.5) / factor - 0.5.
+    """
+    if factor == 1:
+        return x
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
