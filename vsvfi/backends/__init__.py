@@ -13,7 +13,7 @@ from vsvfi.registry import hookimpl
 
 __all__ = ["BUILTIN", "vsvfi_backends"]
 
-BUILTIN: tuple[str, ...] = ()
+BUILTIN: tuple[str, ...] = ("flow",)
 
 
 @hookimpl
