@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 __all__ = [
     "DenseBlock",
+    "FrozenBatchNorm2d",
     "ResidualBlock",
     "conv",
     "conv_leaky",
@@ -57,6 +58,28 @@ class ResidualBlock(nn.Module):
         """``(N, channels, H, W)`` to the same shape."""
         residual: Tensor = self.conv2(torch.relu(self.conv1(x)))
         return x + residual
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation by the recorded statistics alone (eps 1e-5), as in ``eval`` mode.
+
+    Has no counter of batches, which checkpoints older than PyTorch 0.4.1 lack.
+    """
+
+    def __init__(self, channels: int, *, affine: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` to the same shape."""
+        mean, variance = self.running_mean, self.running_var
+        result: Tensor = F.batch_norm(x, mean, variance, self.weight, self.bias, eps=1e-5)
+        return result
 
 
 class DenseBlock(nn.ModuleList):
