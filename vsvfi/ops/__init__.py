@@ -1,0 +1,38 @@
+"""Differentiable operators that the networks warp, splat and match with.
+
+Tensors are ``(N, C, H, W)``; a flow is in pixels, channel 0 = x (to the right), channel 1 = y (down). Coordinates and
+sums are float32 whatever the images' type (float64 with float64 images).
+"""
+
+from __future__ import annotations
+
+from vsvfi.ops.adaptive import adaptive_warp
+from vsvfi.ops.all_pairs import all_pairs_correlation, correlation_lookup
+from vsvfi.ops.backward import backward_warp
+from vsvfi.ops.bilateral import bilateral_cost_volume
+from vsvfi.ops.collaboration import adacof
+from vsvfi.ops.deform_conv import deform_conv2d
+from vsvfi.ops.local_correlation import correlation
+from vsvfi.ops.norm import channel_norm
+from vsvfi.ops.projection import Projection, depth_flow_projection, flow_projection
+from vsvfi.ops.separable import separable_conv
+from vsvfi.ops.splat import forward_splat
+from vsvfi.ops.voxel import voxel_sample
+
+__all__ = [
+    "Projection",
+    "adacof",
+    "adaptive_warp",
+    "all_pairs_correlation",
+    "backward_warp",
+    "bilateral_cost_volume",
+    "channel_norm",
+    "correlation",
+    "correlation_lookup",
+    "deform_conv2d",
+    "depth_flow_projection",
+    "flow_projection",
+    "forward_splat",
+    "separable_conv",
+    "voxel_sample",
+]

@@ -1,0 +1,66 @@
+"""MEMC-Net's adaptive warping layer: a local kernel and bilinear coefficients around the flow's target."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vsvfi.ops._common import accumulator, check, gather, shift
+
+__all__ = ["adaptive_warp", "reference"]
+
+
+def adaptive_warp(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    """Warp ``image`` by ``flow``, filtering around each target with that pixel's own ``S x S`` kernel.
+
+    The window of a target between columns ``l`` and ``l + 1`` spans ``l + 1 - S // 2`` and the ``S - 1`` columns
+    right of it (rows likewise), clamped to the image. Its taps in one quadrant around the target share the
+    quadrant's bilinear weight; nothing is normalised (Bao et al., MEMC-Net, TPAMI 2019, arXiv 1810.08768).
+
+    Args:
+        image: ``(N, C, H, W)``, any values.
+        flow: ``(N, 2, H, W)`` in pixels, channel 0 = x, 1 = y; used in float32 (float64 with a float64 image).
+        kernels: ``(N, S * S, H, W)``, channel = row * S + column.
+
+    Returns:
+        ``(N, C, H, W)`` of the image's type. A pixel whose target leaves the image, or whose flow is NaN or at least
+        half the image's size, is a copy of the image at its own place; as in the published kernels, no gradient
+        flows through such a pixel.
+    """
+    check("adaptive_warp", image=(image, (None, None, None, None)))
+    batch, _, height, width = image.shape
+    check(
+        "adaptive_warp",
+        image=(image, (None, None, None, None)),
+        flow=(flow, (batch, 2, height, width)),
+        kernels=(kernels, (batch, None, height, width)),
+    )
+    size = math.isqrt(kernels.shape[1])
+    if size < 2 or size * size != kernels.shape[1]:
+        raise ValueError(f"adaptive_warp: kernels must have S * S channels, S at least 2, got {kernels.shape[1]}")
+    return reference(image, flow, kernels)
+
+
+def reference(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    """`adaptive_warp` in plain torch."""
+    dtype = accumulator(image)
+    height, width = image.shape[2:]
+    size = math.isqrt(kernels.shape[1])
+    flow = flow.to(dtype)
+    x, y = shift(flow)
+    valid = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    valid &= (flow[:, 0].abs() < width / 2) & (flow[:, 1].abs() < height / 2)
+    x, y = torch.where(valid, x, 0), torch.where(valid, y, 0)
+    left, top = x.floor(), y.floor()
+    alpha, beta = x - left, y - top
+    values, taps = image.to(dtype), kernels.to(dtype)
+    output = values.new_zeros(())
+    for j in range(1 - size // 2, 1 - size // 2 + size):
+        row_weight = 1 - beta if j <= 0 else beta
+        for i in range(1 - size // 2, 1 - size // 2 + size):
+            weight = row_weight * (1 - alpha if i <= 0 else alpha)
+            tap = taps[:, (j - 1 + size // 2) * size + i - 1 + size // 2]
+            output = output + gather(values, left + i, top + j) * (weight * tap)[:, None]
+    return torch.where(valid[:, None], output.to(image.dtype), image.detach())

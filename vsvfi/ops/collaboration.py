@@ -1,0 +1,72 @@
+"""Adaptive collaboration of flows: every output pixel gathers K x K freely placed, weighted samples."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from vsvfi.ops._common import accumulator, check, gather
+
+__all__ = ["adacof", "reference"]
+
+
+def adacof(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, *, dilation: int = 1) -> Tensor:
+    """Sum over ``K x K`` taps of weight times the image at the tap's place plus its offset (Lee et al., CVPR 2020).
+
+    Tap ``(k, l)`` (channel ``k * K + l``) of pixel ``(y, x)`` samples the padded image at
+    ``(y + k * dilation + offset_y, x + l * dilation + offset_x)``. As in the published kernels, on which the networks
+    were trained, an offset is split by truncation towards zero, so that negative fractions extrapolate from the two
+    pixels beyond; indices are clamped to the padded image one by one.
+
+    Args:
+        image: ``(N, C, H + (K - 1) * dilation, W + (K - 1) * dilation)``, padded by the caller.
+        weight: ``(N, K * K, H, W)``, used as it is.
+        offset_y: ``(N, K * K, H, W)`` in pixels; NaN counts as 0.
+        offset_x: ``(N, K * K, H, W)`` in pixels; NaN counts as 0.
+        dilation: The distance of neighbouring taps in pixels.
+
+    Returns:
+        ``(N, C, H, W)`` of the image's type. The gradient to the image is exact (the published kernel has none).
+    """
+    check("adacof", image=(image, (None, None, None, None)))
+    batch, channels, height, width = image.shape
+    check("adacof", image=(image, (None, None, None, None)), weight=(weight, (batch, None, None, None)))
+    size = math.isqrt(weight.shape[1])
+    if size < 1 or size * size != weight.shape[1]:
+        raise ValueError(f"adacof: weight must have K * K channels, K at least 1, got {weight.shape[1]}")
+    if dilation < 1:
+        raise ValueError(f"adacof: dilation must be at least 1, got {dilation}")
+    shape = weight.shape
+    border = (size - 1) * dilation
+    check(
+        "adacof",
+        image=(image, (batch, channels, shape[2] + border, shape[3] + border)),
+        weight=(weight, (batch, size * size, height - border, width - border)),
+        offset_y=(offset_y, tuple(shape)),
+        offset_x=(offset_x, tuple(shape)),
+    )
+    return reference(image, weight, offset_y, offset_x, dilation)
+
+
+def reference(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
+    """`adacof` in plain torch."""
+    dtype = accumulator(image)
+    size = math.isqrt(weight.shape[1])
+    height, width = image.shape[2:]
+    values = image.to(dtype)
+    rows = image.new_tensor(range(weight.shape[2]), dtype=dtype)[:, None]
+    columns = image.new_tensor(range(weight.shape[3]), dtype=dtype)
+    output = values.new_zeros(())
+    for tap in range(size * size):
+        # Clamped so that a huge offset fits an integer: beyond the image's size all corners are one border pixel.
+        dy = offset_y[:, tap].to(dtype).nan_to_num(0).clamp(-2 * height, 2 * height)
+        dx = offset_x[:, tap].to(dtype).nan_to_num(0).clamp(-2 * width, 2 * width)
+        whole_y, whole_x = dy.trunc(), dx.trunc()
+        fy, fx = (dy - whole_y)[:, None], (dx - whole_x)[:, None]
+        y = rows + (tap // size * dilation) + whole_y
+        x = columns + (tap % size * dilation) + whole_x
+        top = gather(values, x, y) * (1 - fx) + gather(values, x + 1, y) * fx
+        bottom = gather(values, x, y + 1) * (1 - fx) + gather(values, x + 1, y + 1) * fx
+        output = output + weight[:, tap, None].to(dtype) * (top * (1 - fy) + bottom * fy)
+    return output.to(image.dtype)

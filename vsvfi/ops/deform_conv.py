@@ -1,0 +1,106 @@
+"""Modulated deformable convolution (DCNv2): taps with free offsets and a weight of their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vsvfi.ops._common import accumulator, check, gather, inside
+
+__all__ = ["deform_conv2d", "reference"]
+
+
+def deform_conv2d(
+    image: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+) -> Tensor:
+    """Convolve with taps that are moved by ``offset`` and scaled by ``mask`` (Zhu et al., arXiv 1811.11168).
+
+    The channels of the image form ``G`` equal blocks, each with offsets and masks of its own; ``G`` follows from the
+    shape of ``offset``. Tap ``k`` of block ``g`` is moved by channel ``g * 2K + 2k`` (y) and ``g * 2K + 2k + 1`` (x).
+
+    Args:
+        image: ``(N, C, H, W)``.
+        offset: ``(N, G * 2 * kh * kw, Ho, Wo)`` in pixels.
+        mask: ``(N, G * kh * kw, Ho, Wo)``, used as it is (no sigmoid).
+        weight: ``(Co, C, kh, kw)``.
+        bias: ``(Co,)`` or None.
+        stride: Pixels between output positions.
+        padding: Pixels of zeros on each side.
+        dilation: Pixels between taps.
+
+    Returns:
+        ``(N, Co, Ho, Wo)`` of the image's type, ``Ho = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1``. Samples
+        are bilinear with zeros outside; a position that is NaN or a pixel or more outside gives 0.
+    """
+    name = "deform_conv2d"
+    check(name, image=(image, (None,) * 4))
+    check(name, image=(image, (None,) * 4), weight=(weight, (None, image.shape[1], None, None)))
+    batch, channels, height, width = image.shape
+    kernel = (weight.shape[2], weight.shape[3])
+    taps = kernel[0] * kernel[1]
+    if stride < 1 or dilation < 1 or padding < 0 or taps < 1:
+        raise ValueError(
+            f"{name}: stride, dilation and the kernel must be at least 1 and padding 0, "
+            f"got {stride}, {dilation}, {kernel} and {padding}"
+        )
+    size = tuple(
+        (length + 2 * padding - dilation * (k - 1) - 1) // stride + 1
+        for length, k in zip((height, width), kernel, strict=True)
+    )
+    if min(size) < 1:
+        raise ValueError(f"{name}: a kernel of {kernel} does not fit an image of {height} x {width}")
+    check(name, image=(image, (None,) * 4), mask=(mask, (batch, None, *size)))
+    groups = mask.shape[1] // taps
+    if groups < 1 or groups * taps != mask.shape[1] or channels % groups:
+        raise ValueError(
+            f"{name}: mask must have G * {taps} channels, G a divisor of the image's {channels}, got {mask.shape[1]}"
+        )
+    check(
+        name,
+        image=(image, (None,) * 4),
+        offset=(offset, (batch, groups * 2 * taps, *size)),
+        **({} if bias is None else {"bias": (bias, (weight.shape[0],))}),
+    )
+    output = reference(image, offset, mask, weight, stride, padding, dilation)
+    return output if bias is None else output + bias.to(output.dtype)[:, None, None]
+
+
+def reference(
+    image: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> Tensor:
+    """`deform_conv2d` without bias in plain torch."""
+    dtype = accumulator(image)
+    batch, _, height, width = image.shape
+    kernel_width = weight.shape[3]
+    taps = weight.shape[2] * kernel_width
+    groups = mask.shape[1] // taps
+    # Groups become samples of a larger batch: each has its own positions.
+    values = image.to(dtype).reshape(batch * groups, -1, height, width)
+    offsets = offset.to(dtype).reshape(batch * groups, taps, 2, *offset.shape[2:])
+    masks = mask.to(dtype).reshape(batch * groups, taps, *mask.shape[2:])
+    rows = torch.arange(mask.shape[2], device=image.device, dtype=dtype)[:, None] * stride - padding
+    columns = torch.arange(mask.shape[3], device=image.device, dtype=dtype) * stride - padding
+    output = values.new_zeros(())
+    for tap in range(taps):
+        y = rows + tap // kernel_width * dilation + offsets[:, tap, 0]
+        x = columns + tap % kernel_width * dilation + offsets[:, tap, 1]
+        valid = (y > -1) & (x > -1) & (y < height) & (x < width)
+        y, x = torch.where(valid, y, 0), torch.where(valid, x, 0)
+        top, left = y.floor(), x.floor()
+        sample = values.new_zeros(())
+        for row, weight_y in ((top, 1 - (y - top)), (top + 1, y - top)):
+            for column, weight_x in ((left, 1 - (x - left)), (left + 1, x - left)):
+                good = valid & inside(column, row, (height, width))
+                sample = sample + gather(values, column, row) * (weight_y * weight_x * good)[:, None]
+        column_values = (sample * masks[:, tap, None]).reshape(batch, -1, *mask.shape[2:])
+        matrix = weight.to(dtype)[:, :, tap // kernel_width, tap % kernel_width]
+        output = output + torch.einsum("oc,nchw->nohw", matrix, column_values)
+    return output.to(image.dtype)

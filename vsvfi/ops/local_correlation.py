@@ -1,0 +1,55 @@
+"""Local correlation: the inner products of two feature maps over a square of displacements."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vsvfi.ops._common import accumulator, check
+
+__all__ = ["correlation", "reference"]
+
+
+def correlation(
+    first: Tensor, second: Tensor, *, radius: int = 4, stride: int = 1, padding: int | None = None
+) -> Tensor:
+    """The mean over channels of ``first[y, x] * second[y + dy, x + dx]``, 0 where that leaves the image.
+
+    ``dy`` (slow) and ``dx`` (fast) run over the multiples of ``stride`` from ``-radius`` to ``radius``: PWC-Net's
+    cost volume (arXiv 1709.02371) with the defaults, FlowNetC's (arXiv 1504.06852) with radius 20 and stride 2.
+
+    Args:
+        first: ``(N, C, H, W)``.
+        second: ``(N, C, H, W)``.
+        radius: The largest displacement in pixels.
+        stride: The step between displacements in pixels.
+        padding: At least ``radius`` (the default). Beyond it the output grows by ``padding - radius`` on each side, as
+            FlowNet's layer does with its zero-padded inputs.
+
+    Returns:
+        ``(N, (2 * (radius // stride) + 1) ** 2, H + 2 * (padding - radius), ...)`` of the first's type, summed in
+        float32 (float64 for float64).
+    """
+    check("correlation", first=(first, (None, None, None, None)), second=(second, tuple(first.shape)))
+    if radius < 0 or stride < 1:
+        raise ValueError(f"correlation: radius must be at least 0 and stride 1, got {radius} and {stride}")
+    if padding is not None and padding < radius:
+        raise ValueError(f"correlation: padding must be at least the radius, {radius}, got {padding}")
+    if first.shape[1] == 0:
+        raise ValueError("correlation: first and second must have at least one channel, got 0")
+    margin = 0 if padding is None else padding - radius
+    return reference(first, second, radius, stride, margin)
+
+
+def reference(first: Tensor, second: Tensor, radius: int, stride: int, margin: int) -> Tensor:
+    """`correlation` in plain torch; ``margin`` is how far the output reaches beyond the inputs."""
+    dtype = accumulator(first)
+    a = functional.pad(first.to(dtype), (margin,) * 4)
+    height, width = a.shape[2:]
+    steps = radius // stride
+    reach = steps * stride
+    b = functional.pad(second.to(dtype), (margin + reach,) * 4)
+    shifts = range(0, 2 * reach + 1, stride)
+    planes = [(a * b[:, :, dy : dy + height, dx : dx + width]).mean(1) for dy in shifts for dx in shifts]
+    return torch.stack(planes, 1).to(first.dtype)
