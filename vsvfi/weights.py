@@ -83,7 +83,9 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
             break
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
         if inner is None:
-            break
+            # Several networks in one file: each one's tensors go under its key.
+            states = {key: state for key, state in content.items() if is_state(state)}
+            inner = {f"{key}.{name}": value for key, state in states.items() for name, value in state.items()}
         content = inner
     if not is_state(content):
         raise WeightsError(f"{path} holds no state dict")
@@ -161,6 +163,9 @@ def assemble(info: NetworkInfo, states: Sequence[Mapping[str, Tensor]]) -> nn.Mo
     if "" not in parts:
         raise WeightsError(f"only {_names(parts)} of {info.name} is there; the main weights are missing")
     network: nn.Module = load_object(info.build)({name: tuple(value.shape) for name, value in complete.items()})
+    # PyTorch before 0.4.1 saved no counters of batch normalisation; they matter to training alone.
+    counters = {name: count for name, count in network.state_dict().items() if name.endswith(".num_batches_tracked")}
+    complete = counters | complete
     expected = _shapes(network.state_dict())
     missing, unexpected = expected.keys() - complete.keys(), complete.keys() - expected.keys()
     wrong = {name for name in expected.keys() & complete.keys() if expected[name] != tuple(complete[name].shape)}

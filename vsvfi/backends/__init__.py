@@ -13,7 +13,16 @@ from vsvfi.registry import hookimpl
 
 __all__ = ["BUILTIN", "vsvfi_backends"]
 
-BUILTIN: tuple[str, ...] = ("flow",)
+BUILTIN: tuple[str, ...] = (
+    "ema_vfi",
+    "flow",
+    "ifrnet",
+    "mind",
+    "sepconv",
+    "super_slomo",
+    "toflow",
+    "voxel_flow",
+)
 
 
 @hookimpl

@@ -12,7 +12,9 @@ from vsvfi.nets.estimators import Estimator, EstimatorInfo, depth, flow
 
 __all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "spynet",
+)
 """Modules and folders here that list their ``NetworkInfo`` in ``INFOS`` without importing torch."""
 
 

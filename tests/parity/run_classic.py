@@ -1,0 +1,76 @@
+"""How the classic models and the estimators they are built on run on the recorded cases."""
+
+from __future__ import annotations
+
+import harness
+import torch.nn.functional as F
+from harness import Case, Results
+from torch import Tensor, nn
+
+from vsvfi.nets.spynet.network import normalise
+
+
+def pad_end(frame: Tensor, multiple: int, mode: str = "replicate") -> Tensor:
+    """Pad at the right and at the bottom to multiples of a size."""
+    height, width = frame.shape[-2:]
+    return F.pad(frame, (0, -width % multiple, 0, -height % multiple), mode=mode)
+
+
+@harness.network("sepconv", "sepconv")
+def _sepconv(network: nn.Module, case: Case) -> Results:
+    height, width = case["one"].shape[-2:]
+    one, two = pad_end(case["one"], 128), pad_end(case["two"], 128)
+    kernels = network.kernels(one, two)
+    return {
+        "vertical1_taps24_26": kernels.vertical1[:, 24:27],
+        "horizontal2_taps24_26": kernels.horizontal2[:, 24:27],
+        "output": network.apply_kernels(one, two, kernels)[..., :height, :width],
+    }
+
+
+@harness.network("voxel_flow", "voxel-flow")
+def _voxel_flow(network: nn.Module, case: Case) -> Results:
+    flow_mask = network.voxel_flow(case["one"], case["two"])
+    return {"flow_mask": flow_mask, "output": network.sample(case["one"], case["two"], flow_mask)}
+
+
+@harness.network("super_slomo", "super-slomo")
+def _super_slomo(network: nn.Module, case: Case) -> Results:
+    flows = network.flows(case["frame0"], case["frame1"])
+    times = case["t"].view(-1, 1, 1, 1)
+    frame0, frame1, all_flows = (x.expand(len(times), -1, -1, -1) for x in (case["frame0"], case["frame1"], flows))
+    refined = network.refine(frame0, frame1, all_flows, times)
+    return {
+        "flow01_10": flows,
+        "ft0_refined": refined.flow_t0[:1],
+        "visibility0": refined.visibility0[:1],
+        "output": network.blend(frame0, frame1, refined, times).unsqueeze(0),
+    }
+
+
+@harness.network("mind", "mind")
+def _mind(network: nn.Module, case: Case) -> Results:
+    features = network.encode(case["frame0"], case["frame1"])
+    return {"enc5_first8": features[-1][:, :8], "output": network.decode(*features)}
+
+
+@harness.network("flow_spynet", "spynet")
+def _spynet(network: nn.Module, case: Case) -> Results:
+    deltas: dict[str, Tensor] = {}
+    hooks = [
+        network.levels[level].register_forward_hook(
+            lambda _module, _inputs, output, name=f"level{level}_delta": deltas.update({name: output})
+        )
+        for level in (0, 1)
+    ]
+    flow = network(normalise(case["first"]), normalise(case["second"]))
+    for hook in hooks:
+        hook.remove()
+    return {"out": flow, **deltas}
+
+
+@harness.network("toflow", "toflow")
+def _toflow(network: nn.Module, case: Case) -> Results:
+    frame0, frame1 = normalise(case["frame0"]), normalise(case["frame1"])
+    flow01, flow10 = network.spynet(frame0, frame1), network.spynet(frame1, frame0)
+    return {"flow01": flow01, "out": network.synthesize(frame0, frame1, flow01, flow10)}

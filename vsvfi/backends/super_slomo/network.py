@@ -1,0 +1,133 @@
+"""The networks of Super SloMo (arXiv 1712.00080, figure 4): flow computation, then flow interpolation at t."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.blocks import conv, resize
+from vsvfi.nets.geometry import pixel_grid
+from vsvfi.ops import backward_warp
+
+__all__ = ["Refined", "SuperSloMo", "UNet", "build"]
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.1)
+
+
+class _Down(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, out_channels, kernel_size)
+        self.conv2 = conv(out_channels, out_channels, kernel_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _leaky(self.conv2(_leaky(self.conv1(F.avg_pool2d(x, 2)))))
+
+
+class _Up(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, out_channels)
+        self.conv2 = conv(2 * out_channels, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return _leaky(self.conv2(torch.cat((_leaky(self.conv1(resize(x, 2))), skip), 1)))
+
+
+class UNet(nn.Module):
+    """The U-Net that both parts of the model have; H and W are multiples of 32."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, 32, 7)
+        self.conv2 = conv(32, 32, 7)
+        self.down1 = _Down(32, 64, 5)
+        self.down2 = _Down(64, 128, 3)
+        self.down3 = _Down(128, 256, 3)
+        self.down4 = _Down(256, 512, 3)
+        self.down5 = _Down(512, 512, 3)
+        self.up1 = _Up(512, 512)
+        self.up2 = _Up(512, 256)
+        self.up3 = _Up(256, 128)
+        self.up4 = _Up(128, 64)
+        self.up5 = _Up(64, 32)
+        self.conv3 = conv(32, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``, float32."""
+        s1 = _leaky(self.conv2(_leaky(self.conv1(x))))
+        s2 = self.down1(s1)
+        s3 = self.down2(s2)
+        s4 = self.down3(s3)
+        s5 = self.down4(s4)
+        x = self.up1(self.down5(s5), s5)
+        x = self.up2(x, s4)
+        x = self.up3(x, s3)
+        x = self.up4(x, s2)
+        x = self.up5(x, s1)
+        # The checkpoints were trained with the activation on the output too: negative flows shrink to a tenth.
+        return _leaky(self.conv3(x).float())
+
+
+class Refined(NamedTuple):
+    """What the flow interpolation network gives at t: flows ``(N, 2, H, W)`` and visibility ``(N, 1, H, W)``."""
+
+    flow_t0: Tensor
+    flow_t1: Tensor
+    visibility0: Tensor
+
+
+def _warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Sample at ``flow``; coordinates are normalised by the size where the sampler counts size - 1."""
+    height, width = image.shape[-2:]
+    size = flow.new_tensor((width, height)).view(1, 2, 1, 1)
+    # Position p is read at p * (size - 1) / size, as the published weights expect: no flow is not the identity.
+    return backward_warp(image, flow - (pixel_grid(height, width, flow.device) + flow) / size, border="zeros")
+
+
+class SuperSloMo(nn.Module):
+    """Frames are RGB in [0, 1] less the mean colour of the training data; H and W are multiples of 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow = UNet(6, 4)
+        self.refinement = UNet(20, 5)
+
+    def flows(self, frame0: Tensor, frame1: Tensor) -> Tensor:
+        """Flow 0 to 1 and flow 1 to 0, ``(N, 4, H, W)`` in pixels."""
+        flows: Tensor = self.flow(torch.cat((frame0, frame1), 1))
+        return flows
+
+    def refine(self, frame0: Tensor, frame1: Tensor, flows: Tensor, t: Tensor) -> Refined:
+        """Flows from time ``t`` ``(N, 1, 1, 1)`` to both frames, and where the first is visible (section 3.2)."""
+        flow01, flow10 = flows[:, :2], flows[:, 2:]
+        # Equation 4.
+        flow_t0 = -t * (1 - t) * flow01 + t * t * flow10
+        flow_t1 = (1 - t) * (1 - t) * flow01 - t * (1 - t) * flow10
+        warped0, warped1 = _warp(frame0, flow_t0), _warp(frame1, flow_t1)
+        residual = self.refinement(torch.cat((frame0, frame1, flows, flow_t1, flow_t0, warped1, warped0), 1))
+        return Refined(flow_t0 + residual[:, 0:2], flow_t1 + residual[:, 2:4], torch.sigmoid(residual[:, 4:5]))
+
+    def blend(self, frame0: Tensor, frame1: Tensor, refined: Refined, t: Tensor) -> Tensor:
+        """Equation 5: both frames, warped and weighed by time and visibility."""
+        weight0 = (1 - t) * refined.visibility0
+        weight1 = t * (1 - refined.visibility0)
+        blended = weight0 * _warp(frame0, refined.flow_t0) + weight1 * _warp(frame1, refined.flow_t1)
+        return blended / (weight0 + weight1)
+
+    def forward(self, frame0: Tensor, frame1: Tensor, t: Tensor) -> Tensor:
+        """The frame at ``t`` ``(N, 1, 1, 1)`` in (0, 1), ``(N, 3, H, W)``, not clamped."""
+        refined = self.refine(frame0, frame1, self.flows(frame0, frame1), t)
+        return self.blend(frame0, frame1, refined, t)
+
+
+def build(shapes: Shapes) -> SuperSloMo:
+    """The network; its form is fixed."""
+    del shapes
+    return SuperSloMo()

@@ -1,0 +1,33 @@
+"""Deep Voxel Flow behind the filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, override
+
+from torch import Tensor
+
+from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.voxel_flow.network import VoxelFlow
+
+__all__ = ["VoxelFlowBackend"]
+
+type State = tuple[Tensor, Tensor, Tensor]
+
+
+class VoxelFlowBackend(TorchBackend):
+    """The flow is estimated once a pair; the network reads and writes BGR in [-1, 1]."""
+
+    network: VoxelFlow
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> State:
+        """Both frames as the network takes them, and the voxel flow."""
+        first, second = (2 * frame.flip(1) - 1 for frame in window)
+        return first, second, self.network.voxel_flow(first, second)
+
+    @override
+    def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
+        """The middle frame, whatever number of times it is asked for."""
+        middle = (self.network.sample(*state).flip(1) + 1) / 2
+        return middle.expand(len(timesteps), -1, -1, -1)

@@ -1,0 +1,66 @@
+"""The network of Deep Voxel Flow (arXiv 1702.02463, section 3): an encoder-decoder and trilinear sampling."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.blocks import conv, resize
+from vsvfi.ops import backward_warp
+
+__all__ = ["VoxelFlow", "build"]
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, momentum=0.9997)
+
+
+class VoxelFlow(nn.Module):
+    """Voxel flow between two frames, and the frame halfway.
+
+    Frames are BGR in [-1, 1]; H and W are multiples of 8.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv1_bn = conv(6, 64, 5, bias=False), _norm(64)
+        self.conv2, self.conv2_bn = conv(64, 128, 5, bias=False), _norm(128)
+        self.conv3, self.conv3_bn = conv(128, 256, bias=False), _norm(256)
+        self.bottleneck, self.bottleneck_bn = conv(256, 256, bias=False), _norm(256)
+        # "Deconvolution" in the paper: a bilinear upsampling and a plain convolution.
+        self.deconv1, self.deconv1_bn = conv(512, 256, bias=False), _norm(256)
+        self.deconv2, self.deconv2_bn = conv(384, 128, 5, bias=False), _norm(128)
+        self.deconv3, self.deconv3_bn = conv(192, 64, 5, bias=False), _norm(64)
+        self.conv4 = conv(64, 3, 5)
+
+    def voxel_flow(self, frame0: Tensor, frame1: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` in (-1, 1): flow x and y as fractions of the frame's half size times two, and the mask."""
+        c1 = torch.relu(self.conv1_bn(self.conv1(torch.cat((frame0, frame1), 1))))
+        c2 = torch.relu(self.conv2_bn(self.conv2(F.max_pool2d(c1, 2))))
+        c3 = torch.relu(self.conv3_bn(self.conv3(F.max_pool2d(c2, 2))))
+        x = torch.relu(self.bottleneck_bn(self.bottleneck(F.max_pool2d(c3, 2))))
+        x = torch.relu(self.deconv1_bn(self.deconv1(torch.cat((resize(x, 2), c3), 1))))
+        x = torch.relu(self.deconv2_bn(self.deconv2(torch.cat((resize(x, 2), c2), 1))))
+        x = torch.relu(self.deconv3_bn(self.deconv3(torch.cat((resize(x, 2), c1), 1))))
+        return torch.tanh(self.conv4(x).float())
+
+    def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor) -> Tensor:
+        """Equations 1 to 3: both frames sampled against and along the flow, blended by the mask."""
+        height, width = frame0.shape[-2:]
+        # Half of the output is the flow in coordinates of [-1, 1]: a quarter of it counts in frame sizes.
+        size = torch.tensor((width - 1, height - 1), dtype=torch.float32, device=frame0.device)
+        flow = voxel_flow[:, :2] * (size / 4).view(1, 2, 1, 1)
+        mask = 0.5 * (1 + voxel_flow[:, 2:])
+        return mask * backward_warp(frame0, -flow) + (1 - mask) * backward_warp(frame1, flow)
+
+    def forward(self, frame0: Tensor, frame1: Tensor) -> Tensor:
+        """The frame ``(N, 3, H, W)`` halfway between two frames, not clamped."""
+        return self.sample(frame0, frame1, self.voxel_flow(frame0, frame1))
+
+
+def build(shapes: Shapes) -> VoxelFlow:
+    """The network; its form is fixed."""
+    del shapes
+    return VoxelFlow()
