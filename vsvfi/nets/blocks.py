@@ -16,6 +16,7 @@ __all__ = [
     "deconv_leaky",
     "dilated_context",
     "resize",
+    "resize_like",
 ]
 
 
@@ -118,3 +119,10 @@ def resize(x: Tensor, factor: float) -> Tensor:
     if factor == 1:
         return x
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def resize_like(x: Tensor, reference: Tensor) -> Tensor:
+    """Resize ``(N, C, H, W)`` bilinearly to the height and width of ``reference``, as `resize` does."""
+    if x.shape[2:] == reference.shape[2:]:
+        return x
+    return F.interpolate(x, size=reference.shape[2:], mode="bilinear", align_corners=False)
