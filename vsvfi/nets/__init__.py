@@ -13,6 +13,8 @@ from vsvfi.nets.estimators import Estimator, EstimatorInfo, depth, flow
 __all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
 
 MODULES: tuple[str, ...] = (
+    "flowformer",
+    "raft",
     "spynet",
 )
 """Modules and folders here that list their ``NetworkInfo`` in ``INFOS`` without importing torch."""

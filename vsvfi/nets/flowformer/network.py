@@ -1,0 +1,191 @@
+"""FlowFormer (LatentCostFormer): optical flow, ECCV 2022, arXiv 2203.16194."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.flowformer.attention import attend, linear_sine_code
+from vsvfi.nets.flowformer.cost import CHANNELS, HEADS, CostEncoder
+from vsvfi.nets.flowformer.twins import Twins
+from vsvfi.nets.geometry import pixel_grid
+from vsvfi.nets.raft.network import FrameFeatures
+from vsvfi.nets.raft.update import UpdateBlock
+from vsvfi.ops import all_pairs_correlation, correlation_lookup
+
+__all__ = ["FlowFormer", "build", "estimate"]
+
+RADIUS = 4
+LOOKUP = (2 * RADIUS + 1) ** 2
+QUERY = 64
+
+
+class CostCrossAttention(nn.Module):
+    """What the cost memory of a position says to a query made of the costs around the current flow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(QUERY)
+        self.norm2 = nn.LayerNorm(QUERY)
+        self.q = nn.Linear(QUERY, QUERY)
+        self.k = nn.Linear(CHANNELS, QUERY)
+        self.v = nn.Linear(CHANNELS, QUERY)
+        self.proj = nn.Linear(2 * QUERY, QUERY)
+        self.ffn = nn.Sequential(nn.Linear(QUERY, QUERY), nn.GELU(), nn.Linear(QUERY, QUERY))
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, position: Tensor) -> Tensor:
+        """Queries ``(M, 1, 64)`` at ``position`` ``(M, 1, 2)``, keys and values ``(M, 8, 64)``; shape of ``query``."""
+        located = self.norm1(query) + linear_sine_code(position, QUERY)
+        answer = attend(self.q(located), key, value, HEADS)
+        x = query + self.proj(torch.cat((answer, query), -1))
+        return x + self.ffn(self.norm2(x))  # type: ignore[no-any-return]
+
+
+class ContextAttention(nn.Module):
+    """Which positions of the first frame resemble each other: queries and keys for `MotionAggregator`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_qk = nn.Conv2d(128, 256, 1, bias=False)
+
+    def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, 128, h, w)`` to queries and keys ``(N, h * w, 128)``."""
+        query, key = self.to_qk(context).flatten(2).transpose(1, 2).chunk(2, -1)
+        return query, key
+
+
+class MotionAggregator(nn.Module):
+    """Adds to every position's motion that of positions that resemble it (GMA, arXiv 2104.02409)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1))
+        self.to_v = nn.Conv2d(128, 128, 1, bias=False)
+
+    def forward(self, motion: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        """Motion ``(N, 128, h, w)``, queries and keys ``(N, h * w, 128)``; shape of ``motion``."""
+        value = self.to_v(motion).flatten(2).transpose(1, 2)
+        gathered = attend(query, key, value.to(query.dtype), heads=1)
+        return motion + self.gamma * gathered.transpose(1, 2).view_as(motion)
+
+
+class GlobalUpdateBlock(UpdateBlock):
+    """RAFT's update with the motion of similar positions beside each position's own."""
+
+    def __init__(self) -> None:
+        super().__init__(QUERY + LOOKUP, inputs=384)
+        self.aggregator = MotionAggregator()
+
+    def forward(  # type: ignore[override]
+        self,
+        hidden: Tensor,
+        context: Tensor,
+        correlation: Tensor,
+        flow: Tensor,
+        attention: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """The next hidden state and the increment ``(N, 2, h, w)`` to the flow ``(N, 2, h, w)``."""
+        motion = self.encoder(flow, correlation)
+        gathered = self.aggregator(motion, *attention)
+        hidden = self.gru(hidden, torch.cat((context, motion, gathered), 1))
+        return hidden, self.flow_head(hidden)
+
+
+class CostDecoder(nn.Module):
+    """Refines the flow by asking the cost memory, again and again (section 3.2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(256, 256, 1)
+        self.att = ContextAttention()
+        self.flow_token_encoder = nn.Sequential(nn.Conv2d(LOOKUP, QUERY, 1), nn.GELU(), nn.Conv2d(QUERY, QUERY, 1))
+        self.cross_attention = CostCrossAttention()
+        self.update_block = GlobalUpdateBlock()
+
+    def forward(
+        self, maps: Tensor, memory: Tensor, context: Tensor, *, iterations: int, initial: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The flow, as `FlowFormer.flow` returns it.
+
+        Args:
+            maps: cost maps ``(N, h * w, h, w)``.
+            memory: the cost memory ``(N * h * w, 8, 128)``.
+            context: features of the first frame ``(N, 256, h, w)``.
+            iterations: how often to refine.
+            initial: the estimate to start from ``(N, 2, h, w)``, or None for zero.
+        """
+        n, _, h, w = context.shape
+        hidden, inputs = self.proj(context).chunk(2, 1)
+        hidden, inputs = torch.tanh(hidden), torch.relu(inputs)
+        attention = self.att(inputs)
+        key, value = self.cross_attention.k(memory), self.cross_attention.v(memory)
+        grid = pixel_grid(h, w, maps.device)
+        flow = grid.new_zeros(n, 2, h, w) if initial is None else initial.float()
+        for _ in range(iterations):
+            target = grid + flow
+            costs = correlation_lookup((maps,), target, radius=RADIUS)
+            query = self.flow_token_encoder(costs).permute(0, 2, 3, 1).reshape(-1, 1, QUERY)
+            answer = self.cross_attention(query, key, value, target.permute(0, 2, 3, 1).reshape(-1, 1, 2))
+            answer = answer.view(n, h, w, QUERY).permute(0, 3, 1, 2)
+            hidden, increment = self.update_block(hidden, inputs, torch.cat((answer, costs), 1), flow, attention)
+            flow = flow + increment
+        return self.update_block.upsample(flow, hidden), flow
+
+
+class FlowFormer(nn.Module):
+    """Optical flow by a transformer over the cost volume, in the configuration of the Sintel checkpoint.
+
+    Args:
+        iterations: how often the flow is refined.
+    """
+
+    def __init__(self, *, iterations: int = 32) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self.context_encoder = Twins()
+        self.feature_encoder = Twins()
+        self.channel_convertor = nn.Conv2d(256, 256, 1, bias=False)
+        self.cost_encoder = CostEncoder()
+        self.decoder = CostDecoder()
+
+    def encode(self, frame: Tensor) -> FrameFeatures:
+        """The features of RGB frames ``(N, 3, H, W)`` in [0, 1]; H and W are multiples of 8."""
+        frame = 2 * frame - 1
+        quarter, eighth = self.context_encoder(frame)
+        matching = self.channel_convertor(self.feature_encoder(frame)[1])
+        return FrameFeatures(matching.float(), eighth, quarter, eighth)
+
+    def cost_memory(self, first: FrameFeatures, second: FrameFeatures) -> tuple[Tensor, Tensor]:
+        """The cost maps ``(N, h * w, h, w)`` from ``first`` to ``second`` and their memory (see `CostEncoder`)."""
+        (maps,) = all_pairs_correlation(first.matching, second.matching, levels=1, normalize=False)
+        return maps, self.cost_encoder(maps, first.context)
+
+    def flow(
+        self,
+        first: FrameFeatures,
+        second: FrameFeatures,
+        *,
+        iterations: int | None = None,
+        initial: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The flow from ``first`` to ``second``; arguments and results as those of RAFT's `flow`."""
+        maps, memory = self.cost_memory(first, second)
+        iterations = self.iterations if iterations is None else iterations
+        return self.decoder(maps, memory, first.context, iterations=iterations, initial=initial)  # type: ignore[no-any-return]
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """The flow ``(N, 2, H, W)`` in pixels between RGB frames ``(N, 3, H, W)`` in [0, 1]."""
+        return self.flow(self.encode(first), self.encode(second))[0]
+
+
+def build(shapes: Shapes) -> FlowFormer:
+    """The network; there is one size of it."""
+    del shapes
+    return FlowFormer()
+
+
+def estimate(network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:
+    """The flow from ``frame0`` to ``frame1``, see `vsvfi.nets.estimators`."""
+    flow: Tensor = network(frame0, frame1)
+    return flow

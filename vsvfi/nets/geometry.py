@@ -1,0 +1,41 @@
+"""Pixel coordinates and the resizing of images and flows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["pixel_grid", "resize_flow", "resize_to"]
+
+
+def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """The coordinates of every pixel, ``(1, 2, height, width)``, channel 0 = x, fp32."""
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=torch.float32, device=device),
+        torch.arange(width, dtype=torch.float32, device=device),
+        indexing="ij",
+    )
+    return torch.stack((x, y))[None]
+
+
+def resize_to(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``image`` ``(N, C, H, W)`` at ``size`` (height, width): bilinear, align_corners False, no antialiasing."""
+    if image.shape[-2:] == size:
+        return image
+    return functional.interpolate(image, size, mode="bilinear", align_corners=False)
+
+
+def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """Flows ``(N, 2K, H, W)``, channels x, y, x, y ..., at ``size`` and in that size's pixels."""
+    height, width = flow.shape[-2:]
+    if (height, width) == size:
+        return flow
+    ratio = flow.new_tensor((size[1] / width, size[0] / height)).repeat(flow.shape[1] // 2)
+    return resize_to(flow, size) * ratio[:, None, None]
+
+
+def reduced_size(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
+    """The size (height, width) times ``scale``, rounded to multiples of what a network needs."""
+    height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return height, width
