@@ -14,9 +14,12 @@ from vsvfi.registry import hookimpl
 __all__ = ["BUILTIN", "vsvfi_backends"]
 
 BUILTIN: tuple[str, ...] = (
+    "bmbc",
+    "dain",
     "ema_vfi",
     "flow",
     "ifrnet",
+    "memc_net",
     "mind",
     "sepconv",
     "super_slomo",

@@ -14,6 +14,10 @@ __all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
 
 MODULES: tuple[str, ...] = (
     "flowformer",
+    "flownets",
+    "megadepth",
+    "memc_net",
+    "pwcnet",
     "raft",
     "spynet",
 )

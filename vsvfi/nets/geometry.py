@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["pixel_grid", "resize_flow", "resize_to"]
+__all__ = ["pixel_grid", "reduced_size", "resize_flow", "resize_to"]
 
 
 def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,10 +39,12 @@ class SPyNet(nn.Module):
 
     Args:
         levels: the most levels that the pyramid can have.
+        border: what the warp of the second frame reads outside it.
     """
 
-    def __init__(self, levels: int = 4) -> None:
+    def __init__(self, levels: int = 4, border: Literal["replicate", "zeros"] = "replicate") -> None:
         super().__init__()
+        self.border = border
         self.levels = nn.ModuleList(_level() for _ in range(levels))
 
     def pyramid(self, frame: Tensor) -> list[Tensor]:
@@ -63,7 +67,7 @@ class SPyNet(nn.Module):
                 level_first.shape[-1] - up.shape[-1],
             )
             up = F.pad(up, (0, missing_columns, 0, missing_rows), mode="replicate")
-            warped = backward_warp(level_second, up)
+            warped = backward_warp(level_second, up, border=self.border)
             flow = level(torch.cat((level_first, warped, up), 1)).float() + up
         return flow
 

@@ -1,0 +1,33 @@
+"""DAIN behind the filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.dain.network import DAIN, Encoded, Pair
+
+__all__ = ["DAINBackend"]
+
+
+class DAINBackend(TorchBackend):
+    """Depth, context and motion features once per frame, flow and kernels once per pair."""
+
+    network: DAIN
+
+    def encode(self, frame: Tensor) -> Encoded:
+        """Depth, context and motion features of a frame."""
+        return self.network.encode(frame, float(self.options.flow_scale))
+
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Encoded]) -> Pair:
+        """Flows, kernels and visibility of a pair."""
+        frame0, frame1 = window
+        first, second = encoded
+        return self.network.analyse((frame0, frame1), (first, second))
+
+    def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
+        """One timestep after the other: the 437 channels of one fill the memory that a batch would need."""
+        return torch.cat([self.network.synthesize(state, float(t)).out for t in timesteps])

@@ -1,0 +1,189 @@
+"""The network of DAIN, taken apart by what its parts depend on: a frame, a pair of frames, a timestep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.blocks import conv
+from vsvfi.nets.geometry import reduced_size, resize_to
+from vsvfi.nets.megadepth.network import MegaDepth, proximity
+from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, PixelPrediction, light_unet
+from vsvfi.nets.pwcnet.network import FLOW_UNIT, PWCNet
+from vsvfi.ops import adaptive_warp, depth_flow_projection
+
+__all__ = ["DAIN", "Encoded", "Pair", "Synthesis", "build"]
+
+_MULTIPLE = 64
+
+
+class DilatedBlock(nn.Module):
+    """``relu(x + conv2(relu(conv1(x))))`` without biases; the first convolution is dilated."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv1 = conv(channels, channels, dilation=dilation, bias=False)
+        self.conv2 = conv(channels, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` to the same shape."""
+        return torch.relu(self.conv2(torch.relu(self.conv1(x))) + x)
+
+
+class ContextNet(nn.Module):
+    """Context features at full size: the frame and what three blocks see in ever wider windows, 195 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block1 = nn.Sequential(conv(3, 64, 7, bias=False), nn.ReLU(inplace=True))
+        self.block2 = DilatedBlock(64, dilation=4)
+        self.block3 = DilatedBlock(64, dilation=8)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """RGB ``(N, 3, H, W)`` in [0, 1] to ``(N, 195, H, W)``."""
+        near = self.block1(frame)
+        middle = self.block2(near)
+        far = self.block3(middle)
+        return torch.cat((frame.to(far.dtype), near, middle, far), 1)
+
+
+class Rectification(nn.Module):
+    """The residual network that corrects the blended frame."""
+
+    def __init__(self, in_channels: int, channels: int = 128) -> None:
+        super().__init__()
+        self.block1 = nn.Sequential(conv(in_channels, channels, 7), nn.ReLU(inplace=True))
+        self.block2 = DilatedBlock(channels)
+        self.block3 = DilatedBlock(channels)
+        self.block4 = DilatedBlock(channels)
+        self.block5 = nn.Sequential(conv(channels, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to a correction ``(N, 3, H, W)``."""
+        correction: Tensor = self.block5(self.block4(self.block3(self.block2(self.block1(x)))))
+        return correction
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What depends on one frame.
+
+    ``pyramid`` are the flow network's features, coarser and coarser; ``log_depth`` is ``(N, 1, H, W)``, fp32;
+    ``context`` ``(N, 196, H, W)`` ends with the log depth.
+    """
+
+    pyramid: list[Tensor]
+    log_depth: Tensor
+    context: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What depends on a pair of frames, each for the first and for the second of them.
+
+    ``flows`` are ``(N, 2, h, w)``, at a quarter of the size that motion was estimated at, in pixels of full size;
+    ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``.
+    ``images`` hold a frame and its context, ``(N, 199, H, W)``.
+    """
+
+    flows: tuple[Tensor, Tensor]
+    proximity: tuple[Tensor, Tensor]
+    kernels: tuple[Tensor, Tensor]
+    frames: tuple[Tensor, Tensor]
+    contexts: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """The new frame ``(N, 3, H, W)``, not clamped, and how it came about.
+
+    ``blend`` is the frame before the rectification; ``flows`` ``(N, 2, H, W)`` lead from each frame to the new one,
+    ``projected`` from the new one back to each frame, in pixels.
+    """
+
+    out: Tensor
+    blend: Tensor
+    flows: tuple[Tensor, Tensor]
+    projected: tuple[Tensor, Tensor]
+
+
+class DAIN(nn.Module):
+    """`encode` both frames, `analyse` the pair, `synthesize` as many frames between them as are wanted.
+
+    Frames are RGB ``(N, 3, H, W)`` in [0, 1] for all parts (PWC-Net, fed with BGR by its authors, was fine-tuned so),
+    sides multiples of 64.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow = PWCNet()
+        self.depth = MegaDepth()
+        self.context = ContextNet()
+        self.filter = PixelPrediction(light_unet(norm=False, align_corners=False), KERNEL_TAPS)
+        # blended and both warped frames, projected flows, kernels, warped contexts
+        self.rectification = Rectification(3 * 3 + 2 * 2 + 2 * KERNEL_TAPS + 2 * 196)
+
+    def encode(self, frame: Tensor, scale: float = 1.0) -> Encoded:
+        """What depends on a frame alone; motion features and depth are estimated at ``scale`` times its size."""
+        size = (frame.shape[-2], frame.shape[-1])
+        small = frame if scale == 1 else resize_to(frame, reduced_size(size, scale, _MULTIPLE))
+        log_depth = resize_to(self.depth(small).float(), size)
+        features = self.context(frame)
+        context = torch.cat((features, log_depth.to(features.dtype)), 1)
+        return Encoded(self.flow.features(small), log_depth, context)
+
+    def analyse(self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded]) -> Pair:
+        """What depends on the pair but not on the timestep."""
+        first, second = (one.pyramid for one in encoded)
+        both = [torch.cat(levels) for levels in zip(first, second, strict=True)]
+        swapped = [torch.cat(levels) for levels in zip(second, first, strict=True)]
+        flow = FLOW_UNIT * self.flow.match(both, swapped)[0]
+        height, width = frames[0].shape[-2:]
+        # In pixels of full size, also where motion was estimated on smaller frames.
+        ratio = flow.new_tensor((width / (4 * flow.shape[-1]), height / (4 * flow.shape[-2])))
+        forward, backward = (flow * ratio[:, None, None]).chunk(2)
+        kernel0, kernel1 = self.filter(torch.cat(frames, 1))
+        return Pair(
+            flows=(forward, backward),
+            proximity=(proximity(encoded[0].log_depth), proximity(encoded[1].log_depth)),
+            kernels=(kernel0, kernel1),
+            frames=frames,
+            contexts=(encoded[0].context, encoded[1].context),
+        )
+
+    def synthesize(self, pair: Pair, timestep: float) -> Synthesis:
+        """The frame at ``timestep`` in (0, 1)."""
+        size = pair.frames[0].shape[-2:]
+        # Scaled by time before the upsampling, as the reference does.
+        flow0, flow1 = (
+            functional.interpolate(flow * fraction, size, mode="bilinear", align_corners=False)
+            for flow, fraction in zip(pair.flows, (timestep, 1 - timestep), strict=True)
+        )
+        projected0 = depth_flow_projection(flow0, pair.proximity[0]).flow
+        projected1 = depth_flow_projection(flow1, pair.proximity[1]).flow
+        warped0, warped1 = (
+            (adaptive_warp(frame, flow, kernel), adaptive_warp(context, flow, kernel))
+            for frame, context, flow, kernel in zip(
+                pair.frames, pair.contexts, (projected0, projected1), pair.kernels, strict=True
+            )
+        )
+        blend = (1 - timestep) * warped0[0] + timestep * warped1[0]
+        known = (
+            *(blend, warped0[0], warped1[0]),
+            *(projected0, projected1),
+            *pair.kernels,
+            *(warped0[1], warped1[1]),
+        )
+        dtype = warped0[1].dtype
+        out = blend + self.rectification(torch.cat([part.to(dtype) for part in known], 1))
+        return Synthesis(out, blend, (flow0, flow1), (projected0, projected1))
+
+
+def build(shapes: Shapes) -> DAIN:
+    """The network; its published weights have one shape."""
+    del shapes
+    return DAIN()

@@ -1,0 +1,180 @@
+"""The networks of MEMC-Net: three variants of one structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.blocks import conv
+from vsvfi.nets.flownets.network import FlowNetS
+from vsvfi.nets.flownets.network import estimate as flownets_estimate
+from vsvfi.nets.geometry import reduced_size, resize_flow, resize_to
+from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr, light_unet
+from vsvfi.nets.spynet.network import SPyNet
+from vsvfi.ops import adaptive_warp, flow_projection
+
+__all__ = ["MEMCNet", "Motion", "Synthesis", "build"]
+
+type Pair = tuple[Tensor, Tensor]
+"""One tensor for the first frame, one for the second."""
+
+_MULTIPLE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What is known about two frames before they are warped, each for the first and for the second frame.
+
+    ``flows`` ``(N, 2, H, W)`` lead from a frame half-way to the other, in pixels; ``projected`` ``(N, 2, H, W)`` from
+    the new frame back to it. ``kernels`` are ``(N, 16, H, W)``. ``occlusion`` ``(N, 1, H, W)`` weigh the frames in
+    the blend; None stands for one half everywhere. ``context`` ``(N, 64, H, W)`` is None where a variant has none.
+    """
+
+    flows: Pair
+    projected: Pair
+    kernels: Pair
+    occlusion: Pair | None
+    context: Pair | None
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """The new frame ``(N, 3, H, W)``, not clamped, and what it was before the rectification."""
+
+    out: Tensor
+    blend: Tensor
+
+
+class SPyNetOnSwappedStatistics(SPyNet):
+    """SPyNet on RGB frames as MEMC-Net_s feeds it.
+
+    The reference normalises RGB by the statistics of BGR and then reverses the channels; the weights were trained
+    with that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(levels=6, border="zeros")
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Flow ``(N, 2, H, W)`` in pixels between RGB frames in [0, 1]."""
+        mean = first.new_tensor((0.406, 0.456, 0.485))[:, None, None]
+        std = first.new_tensor((0.225, 0.224, 0.229))[:, None, None]
+        return super().forward(((first - mean) / std).flip(1), ((second - mean) / std).flip(1))
+
+
+def _plain_rectification(in_channels: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(7):
+        layers += [conv(in_channels, 64), nn.ReLU(inplace=True)]
+        in_channels = 64
+    return nn.Sequential(*layers, conv(64, 3))
+
+
+class MEMCNet(nn.Module):
+    """Motion estimation, projection to the middle, adaptive warping, blending, rectification.
+
+    The variants differ in their flow network, in whether there are occlusion maps and context features, and in the
+    rectification.
+    """
+
+    def __init__(
+        self,
+        *,
+        flow: FlowNetS | SPyNet,
+        filter: PixelPrediction,  # noqa: A002 (the published name of the kernels' network)
+        occlusion: PixelPrediction | None,
+        context: ContextNet | None,
+        rectification: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.flow = flow
+        self.filter = filter
+        self.occlusion = occlusion
+        self.context = context
+        self.rectification = rectification
+
+    def encode(self, frame: Tensor) -> Tensor | None:
+        """Context features of an RGB frame ``(N, 3, H, W)`` in [0, 1], if the variant has any."""
+        return None if self.context is None else self.context(frame)
+
+    def _flow(self, first: Tensor, second: Tensor, scale: float) -> Tensor:
+        size = (first.shape[-2], first.shape[-1])
+        if scale != 1:
+            reduced = reduced_size(size, scale, _MULTIPLE)
+            first, second = resize_to(first, reduced), resize_to(second, reduced)
+        if isinstance(self.flow, FlowNetS):
+            flow = flownets_estimate(self.flow, first, second)
+        else:
+            flow = self.flow(first, second)
+        return resize_flow(flow, size)
+
+    def analyse(
+        self, frame0: Tensor, frame1: Tensor, contexts: tuple[Tensor | None, Tensor | None], flow_scale: float = 1.0
+    ) -> Motion:
+        """Everything that comes before the warping.
+
+        Args:
+            frame0: RGB ``(N, 3, H, W)`` in [0, 1], sides multiples of 64.
+            frame1: the other frame.
+            contexts: what `encode` gave for the two.
+            flow_scale: the size of the frames that the flow is estimated on, relative to theirs.
+        """
+        both = torch.cat((frame0, frame1))
+        swapped = torch.cat((frame1, frame0))
+        forward, backward = (self._flow(both, swapped, flow_scale) / 2).chunk(2)
+        # The published projection never looks below a hole, by a slip; the networks were trained and evaluated so.
+        projected0, projected1 = (flow_projection(flow, look_below=False).flow for flow in (forward, backward))
+        frames = torch.cat((frame0, frame1), 1)
+        kernel0, kernel1 = self.filter(frames)
+        occlusion: Pair | None = None
+        if self.occlusion is not None:
+            first, second = self.occlusion(frames)
+            occlusion = (0.5 + first, 0.5 + second)
+        context0, context1 = contexts
+        context = None if context0 is None or context1 is None else (context0, context1)
+        return Motion((forward, backward), (projected0, projected1), (kernel0, kernel1), occlusion, context)
+
+    def synthesize(self, frame0: Tensor, frame1: Tensor, motion: Motion) -> Synthesis:
+        """The frame half-way between two RGB frames."""
+        context = motion.context or (frame0[:, :0], frame1[:, :0])
+        warped0, warped1 = (
+            adaptive_warp(torch.cat(parts, 1), flow, kernel)
+            for parts, flow, kernel in zip(
+                zip((frame0, frame1), context, strict=True), motion.projected, motion.kernels, strict=True
+            )
+        )
+        if motion.occlusion is None:
+            blend = warped0[:, :3] / 2 + warped1[:, :3] / 2
+            # Without maps, the first tap of the first kernel stands in their place, twice: a slip kept by training.
+            maps = (motion.kernels[0][:, :1],) * 2
+        else:
+            maps = motion.occlusion
+            blend = maps[0] * warped0[:, :3] + maps[1] * warped1[:, :3]
+        known = (blend, *motion.projected, *motion.kernels, *maps, warped0[:, 3:], warped1[:, 3:])
+        return Synthesis(blend + self.rectification(torch.cat(known, 1)), blend)
+
+
+def build(shapes: Shapes) -> MEMCNet:
+    """The variant that the names and shapes of a state dict show."""
+    norm = any(name.startswith("filter.trunk.") and name.endswith("running_mean") for name in shapes)
+    if "flow.conv1.0.weight" not in shapes:
+        return MEMCNet(
+            flow=SPyNetOnSwappedStatistics(),
+            filter=PixelPrediction(light_unet(norm=norm, align_corners=True), KERNEL_TAPS),
+            occlusion=None,
+            context=None,
+            rectification=_plain_rectification(shapes["rectification.0.weight"][1]),
+        )
+    context = "context.conv1.weight" in shapes
+    return MEMCNet(
+        flow=FlowNetS(),
+        filter=PixelPrediction(deep_unet(norm=norm), KERNEL_TAPS),
+        occlusion=PixelPrediction(deep_unet(norm=norm), 1),
+        context=ContextNet() if context else None,
+        rectification=edsr(shapes, "rectification.")
+        if context
+        else _plain_rectification(shapes["rectification.0.weight"][1]),
+    )

@@ -1,0 +1,68 @@
+"""MEMC-Net for video enhancement: six neighbours, motion-compensated, help to restore the frame between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNetS
+from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr
+from vsvfi.ops import adaptive_warp
+
+__all__ = ["Enhancement", "MEMCNetVE", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Enhancement:
+    """What the network returns: the restored frame ``(N, 3, H, W)``, not clamped, and the neighbours' raw flows.
+
+    ``flows`` are ``(6N, 2, H / 4, W / 4)``, neighbour by neighbour, in units of 20 pixels of full resolution.
+    """
+
+    out: Tensor
+    flows: Tensor
+
+
+class MEMCNetVE(nn.Module):
+    """Restores frame 3 of seven frames (section 3.5 of the paper)."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        self.flow = FlowNetS()
+        self.filter = PixelPrediction(deep_unet(norm=True), KERNEL_TAPS, heads=1)
+        self.context = ContextNet()
+        self.rectification = edsr(shapes, "rectification.")
+
+    def forward(self, frames: Tensor) -> Enhancement:
+        """Restore the middle frame.
+
+        Args:
+            frames: seven consecutive RGB frames at the size of the result, ``(7, N, 3, H, W)`` in [0, 1], sides
+                multiples of 64.
+        """
+        middle = frames[3]
+        neighbours = torch.cat([frames[index] for index in (0, 1, 2, 4, 5, 6)])
+        pairs = torch.cat((middle.repeat(6, 1, 1, 1), neighbours), 1)
+        raw = self.flow(pairs)[0]
+        flow = functional.interpolate(FLOW_UNIT * raw, scale_factor=4, mode="bilinear", align_corners=True)
+        (kernel,) = self.filter(pairs)
+        features = torch.cat((neighbours, self.context(neighbours)), 1)
+        warped = adaptive_warp(features, flow, kernel).chunk(6)
+        # In the order of time, the middle frame itself among its neighbours.
+        sequence = [*warped[:3], torch.cat((middle, self.context(middle)), 1), *warped[3:]]
+        known = [
+            *(part[:, 3:] for part in sequence),
+            *flow.chunk(6),
+            *kernel.chunk(6),
+            *(part[:, :3] for part in sequence),
+        ]
+        return Enhancement(middle + self.rectification(torch.cat(known, 1)), raw)
+
+
+def build(shapes: Shapes) -> MEMCNetVE:
+    """The network with the rectification that the shapes show."""
+    return MEMCNetVE(shapes)
