@@ -62,7 +62,7 @@ class Layout:
     stands for any size. ``rename`` lists regular-expression substitutions applied in order to every published
     name; names that match ``ignore`` are dropped (buffers that the reference saved but never uses).
     ``part`` names what a file holds when a checkpoint comes in several files; ``prefix`` is put before the
-    part's names in the complete state dict.
+    part's names in the complete state dict. ``complete`` marks a file that holds all parts at once.
     """
 
     has_all: tuple[str, ...]
@@ -73,6 +73,7 @@ class Layout:
     ignore: tuple[str, ...] = ()
     part: str = ""
     prefix: str = ""
+    complete: bool = False
 
     def matches(self, shapes: Shapes) -> bool:
         """Whether a file with tensors of these names and shapes has this layout."""

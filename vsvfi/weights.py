@@ -236,7 +236,8 @@ def add(path: str | os.PathLike[str], model: str | None = None, name: str | None
             f"{path} fits several models ({', '.join(names)}); say which: vsvfi weights add {names[0]} {path}"
         )
     info, layout = found[0]
-    if not layout.part and info.parts == ("",):
+    complete = layout.complete or info.parts == ("",)
+    if complete:
         assemble(info, [state])
     checkpoint = _known(info, path, digest)
     kept_as = name or (checkpoint.name if checkpoint else path.stem)
@@ -245,6 +246,7 @@ def add(path: str | os.PathLike[str], model: str | None = None, name: str | None
     metadata = {
         "model": info.name,
         "part": layout.part,
+        "complete": "yes" if complete else "no",
         "file": path.name,
         "sha256": digest,
         "license": checkpoint.license if checkpoint else info.weights_license,
@@ -328,6 +330,8 @@ def locate(info: NetworkInfo, weights: Sequence[str] = ()) -> list[Path]:
             key=lambda entry: order.index(entry.name) if entry.name in order else len(order),
         )
         shipped = bundled(info) if part == "" else None
+        if own and metadata(own[0].path).get("complete") == "yes":
+            return [own[0].path]
         if own:
             paths.append(own[0].path)
         elif shipped is not None and shipped.is_file():

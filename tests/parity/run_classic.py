@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import harness
+import torch
 import torch.nn.functional as F
 from harness import Case, Results
 from torch import Tensor, nn
 
 from vsvfi.nets.spynet.network import normalise
+from vsvfi.ops import bilateral_cost_volume
 
 
 def pad_end(frame: Tensor, multiple: int, mode: str = "replicate") -> Tensor:
@@ -74,3 +76,24 @@ def _toflow(network: nn.Module, case: Case) -> Results:
     frame0, frame1 = normalise(case["frame0"]), normalise(case["frame1"])
     flow01, flow10 = network.spynet(frame0, frame1), network.spynet(frame1, frame0)
     return {"flow01": flow01, "out": network.synthesize(frame0, frame1, flow01, flow10)}
+
+
+@harness.network("bmbc", "bmbc")
+def _bmbc(network: nn.Module, case: Case) -> Results:
+    t = case.number("timestep")
+    first, second = network.encode(case["frame0"]), network.encode(case["frame1"])
+    flows = network.flows(first, second)
+    motion = network.motion(first, second, t)
+    candidates = network.candidates(first, second, flows, motion, t)
+    logits = network.logits(first, second, candidates)
+    coarsest = first.features[-1]
+    no_motion = torch.zeros(1, 2, *coarsest.shape[-2:])
+    return {
+        "corr6_t0": bilateral_cost_volume(coarsest, second.features[-1], no_motion, timestep=0.0, radius=6),
+        "flow01": flows.forward,
+        "flow10": flows.backward,
+        "bm": motion,
+        "cand5_rgb": candidates[4][:, :3],
+        "logits_head": logits[:, :5],
+        "out": network.blend(candidates, logits),
+    }
