@@ -1,0 +1,17 @@
+"""RIFE 4.x for vsvfi. Importing this package costs nothing: torch is imported when a model is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vsvfi.backend import BackendInfo
+from vsvfi.registry import hookimpl
+from vsvfi_rife.versions import INFOS
+
+__all__ = ["vsvfi_backends"]
+
+
+@hookimpl
+def vsvfi_backends() -> Iterable[BackendInfo]:
+    """Every version of RIFE 4."""
+    return INFOS
