@@ -22,6 +22,9 @@ class TorchBackend(ABC):
     What `encode` and `prepare` return is cached by the engine, shared between threads, and never changed.
     """
 
+    timestep_batch: int = 1
+    """How many timesteps `synthesize` takes with gain at once."""
+
     def __init__(self, info: BackendInfo, network: nn.Module, options: Options) -> None:
         self.info = info
         self.network = network
@@ -41,3 +44,7 @@ class TorchBackend(ABC):
 
         Midpoint-only models are only ever asked for 0.5.
         """
+
+    def source_frame(self, state: Any, index: int) -> Tensor:  # noqa: ARG002
+        """Frame ``index`` of the window as the model returns it, ``(1, 3, H, W)``: for super-resolution models only."""
+        raise TypeError(f"{self.info.name} does not change source frames")

@@ -1,6 +1,104 @@
-/* The VapourSynth plugin: offers core.vsvfi and hands the work to vsvfi.plugin in the running interpreter. */
-#include "VapourSynth4.h"
+/* The VapourSynth plugin: offers core.vsvfi and hands the work to vsvfi.plugin in the running interpreter.
+ *
+ * No state outlives a call or a node: each call fetches the Python implementation anew (Bind), and a node owns
+ * the functions and nodes that it uses, so cores can be freed in any order.
+ */
+#include "interpolate.h"
+#include "python.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const INTERPOLATE_ARGS =
+    "clip:vnode;model:data:opt;factor:float:opt;factor_num:int:opt;factor_den:int:opt;fps_num:int:opt;fps_den:int:opt;"
+    "sc:int:opt;sc_threshold:float:opt;sc_mode:data:opt;device:data:opt;precision:data:opt;weights:data[]:opt;"
+    "quality:data:opt;scale:float:opt;tile:int[]:opt;num_streams:int:opt;duplicates:data:opt;";
+
+/* Call the Python implementation of `name`; an error lands in `out` under the function's name. */
+static int call_python(const char *name, const VSMap *in, VSMap *out, VSCore *core, const VSAPI *vsapi) {
+    char error[1024];
+    VSFunction *implementation = python_implementation(name, core, vsapi, error, sizeof error);
+    if (!implementation) {
+        set_error(out, name, error, vsapi);
+        return 0;
+    }
+    vsapi->callFunction(implementation, in, out);
+    vsapi->freeFunction(implementation);
+    const char *problem = vsapi->mapGetError(out);
+    if (!problem) {
+        int unset;
+        problem = vsapi->mapGetData(out, "error", 0, &unset);
+    }
+    if (problem) {
+        set_error(out, name, problem, vsapi);
+        return 0;
+    }
+    return 1;
+}
+
+static void VS_CC interpolate_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)data;
+    VSMap *plan = vsapi->createMap();
+    if (call_python("Interpolate", in, plan, core, vsapi))
+        interpolate_node(plan, out, core, vsapi);
+    else
+        vsapi->mapSetError(out, vsapi->mapGetError(plan));
+    vsapi->freeMap(plan);
+}
+
+static void VS_CC detect_scenes_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)data;
+    VSMap *result = vsapi->createMap();
+    if (call_python("DetectScenes", in, result, core, vsapi)) {
+        int unset;
+        VSNode *node = vsapi->mapGetNode(result, "clip", 0, &unset);
+        if (node)
+            vsapi->mapConsumeNode(out, "clip", node, maReplace);
+        else
+            set_error(out, "DetectScenes", "the implementation returned no clip", vsapi);
+    } else {
+        vsapi->mapSetError(out, vsapi->mapGetError(result));
+    }
+    vsapi->freeMap(result);
+}
+
+static void VS_CC models_list(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)data;
+    VSMap *result = vsapi->createMap();
+    if (call_python("Models", in, result, core, vsapi)) {
+        for (int i = 0; i < vsapi->mapNumElements(result, "names"); i++)
+            vsapi->mapSetData(out, "names", vsapi->mapGetData(result, "names", i, NULL), -1, dtUtf8, maAppend);
+    } else {
+        vsapi->mapSetError(out, vsapi->mapGetError(result));
+    }
+    vsapi->freeMap(result);
+}
+
+static void VS_CC bind_implementation(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)data;
+    int unset;
+    const char *error = vsapi->mapGetData(in, "error", 0, &unset);
+    VSFunction *function = vsapi->mapGetFunction(in, "impl", 0, &unset);
+    if (!python_bind(function, error, core))
+        vsapi->mapSetError(out, "vsvfi.Bind: for vsvfi's own use only");
+    if (function)
+        vsapi->freeFunction(function);
+}
+
+static void VS_CC gather_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)data;
+    gather_node(in, out, core, vsapi);
+}
 
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {
-    vspapi->configPlugin("com.vsvfi", "vsvfi", "Video frame interpolation", VS_MAKE_VERSION(0, 1), VAPOURSYNTH_API_VERSION, 0, plugin);
+    vspapi->configPlugin("io.github.vsvfi", "vsvfi", "Video frame interpolation", VS_MAKE_VERSION(0, 1),
+                         VAPOURSYNTH_API_VERSION, 0, plugin);
+    vspapi->registerFunction("Interpolate", INTERPOLATE_ARGS, "clip:vnode;", interpolate_create, NULL, plugin);
+    vspapi->registerFunction("DetectScenes", "clip:vnode;threshold:float:opt;", "clip:vnode;", detect_scenes_create, NULL,
+                             plugin);
+    vspapi->registerFunction("Models", "", "names:data[];", models_list, NULL, plugin);
+    /* The two below serve vsvfi's Python side. */
+    vspapi->registerFunction("Bind", "impl:func:opt;error:data:opt;", "", bind_implementation, NULL, plugin);
+    vspapi->registerFunction("Gather", "clip:vnode;like:vnode:opt;func:func;first:int;last:int;", "clip:vnode;",
+                             gather_create, NULL, plugin);
 }

@@ -1,0 +1,392 @@
+#include "interpolate.h"
+#include "python.h"
+#include "timeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_WINDOW = 8 };
+
+/* What to show between the two frames at a cut. */
+enum { CUT_HOLD = 0, CUT_NEAREST = 1, CUT_BLEND = 2 };
+
+typedef struct Interpolate {
+    VSNode *clip;
+    VSNode *windows; /* per source frame: which frames make its window, and whether a cut follows; or NULL */
+    VSFunction *render;
+    VSVideoInfo vi;
+    Timeline timeline;
+    int offsets[MAX_WINDOW];
+    int window;
+    int cut_mode;
+    int always_render; /* the model changes source frames too (super-resolution) */
+    int bridge;        /* source frames may lie inside a run of duplicates and are then replaced */
+} Interpolate;
+
+/* One output frame's way through its requests. */
+typedef struct Job {
+    Place place;
+    int index[MAX_WINDOW];
+    int count;
+    int copy;  /* the source frame to return unchanged, or -1 */
+    int blend; /* cross-fade index[0] and index[1] instead of asking the model */
+    int resolved;
+} Job;
+
+static int clamp(int64_t n, int frames) {
+    return n < 0 ? 0 : n >= frames ? frames - 1 : (int)n;
+}
+
+static void VS_CC interpolate_free(void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)core;
+    Interpolate *d = data;
+    vsapi->freeNode(d->clip);
+    vsapi->freeNode(d->windows);
+    vsapi->freeFunction(d->render);
+    timeline_free(&d->timeline);
+    free(d);
+}
+
+/* A job's source frames are known: request them. */
+static void request_sources(Interpolate *d, Job *job, VSFrameContext *context, const VSAPI *vsapi) {
+    job->resolved = 1;
+    if (job->copy >= 0)
+        vsapi->requestFrameFilter(job->copy, d->clip, context);
+    else
+        for (int k = 0; k < job->count; k++)
+            vsapi->requestFrameFilter(job->index[k], d->clip, context);
+    if (timeline_needs_next(&d->timeline, &job->place))
+        vsapi->requestFrameFilter(job->place.source + 1, d->clip, context);
+    /* Properties and duration come from the frame before the new one, wherever its pixels come from. */
+    vsapi->requestFrameFilter(job->place.source, d->clip, context);
+}
+
+/* Nothing lies between a frame and itself: show it. */
+static void show(Interpolate *d, Job *job, int source) {
+    if (!d->always_render) {
+        job->copy = source;
+        return;
+    }
+    for (int k = 0; k < d->window; k++)
+        job->index[k] = source;
+    job->count = d->window;
+    job->place.t_num = 0;
+    job->place.t_den = 1;
+}
+
+static void start(Interpolate *d, Job *job, int n, VSFrameContext *context, const VSAPI *vsapi) {
+    memset(job, 0, sizeof *job);
+    job->copy = -1;
+    job->place = timeline_place(&d->timeline, n);
+    int source = job->place.source;
+    int last = source == d->timeline.frames - 1;
+    if (last && job->place.t_num != 0) {
+        show(d, job, source);
+    } else if (job->place.t_num == 0 && !d->bridge && !d->always_render) {
+        job->copy = source;
+    } else if (d->windows) {
+        vsapi->requestFrameFilter(source, d->windows, context);
+        return;
+    } else {
+        for (int k = 0; k < d->window; k++)
+            job->index[k] = clamp((int64_t)source + d->offsets[k], d->timeline.frames);
+        job->count = d->window;
+    }
+    request_sources(d, job, context, vsapi);
+}
+
+/* The frame of d->windows is there: read from it what to do. */
+static int resolve(Interpolate *d, Job *job, VSFrameContext *context, const VSAPI *vsapi) {
+    int source = job->place.source;
+    const VSFrame *frame = vsapi->getFrameFilter(source, d->windows, context);
+    const VSMap *props = vsapi->getFramePropertiesRO(frame);
+    int unset;
+    int cut = vsapi->mapGetIntSaturated(props, "VsvfiCut", 0, &unset);
+    int64_t begin = vsapi->mapGetInt(props, "VsvfiBegin", 0, &unset);
+    int64_t end = vsapi->mapGetInt(props, "VsvfiEnd", 0, &unset);
+    int count = vsapi->mapNumElements(props, "VsvfiWindow");
+    int valid = count == d->window;
+    for (int k = 0; valid && k < count; k++)
+        job->index[k] = clamp(vsapi->mapGetInt(props, "VsvfiWindow", k, &unset), d->timeline.frames);
+    vsapi->freeFrame(frame);
+    if (!valid || end < begin || begin > source) {
+        vsapi->setFilterError("vsvfi.Interpolate: a window could not be read", context);
+        return 0;
+    }
+    job->count = count;
+    if (cut) {
+        int next = clamp((int64_t)source + 1, d->timeline.frames);
+        if (d->cut_mode == CUT_NEAREST && 2 * job->place.t_num >= job->place.t_den) {
+            show(d, job, next);
+        } else if (d->cut_mode == CUT_BLEND && job->place.t_num != 0 && !d->always_render) {
+            job->blend = 1;
+            job->index[0] = source;
+            job->index[1] = next;
+            job->count = 2;
+        } else {
+            show(d, job, source);
+        }
+    } else if (end > begin) {
+        /* Inside a run of duplicates the gap that motion has to fill is wider than one frame. */
+        place_within(&job->place, begin, end);
+        if (job->place.t_num == 0 && !d->always_render)
+            job->copy = (int)begin;
+    } else {
+        show(d, job, source);
+    }
+    request_sources(d, job, context, vsapi);
+    return 1;
+}
+
+static int read_duration(const VSMap *props, Rational *duration, const VSAPI *vsapi) {
+    int no_num, no_den;
+    duration->num = vsapi->mapGetInt(props, "_DurationNum", 0, &no_num);
+    duration->den = vsapi->mapGetInt(props, "_DurationDen", 0, &no_den);
+    return !no_num && !no_den && duration->num > 0 && duration->den > 0;
+}
+
+/* Sets what belongs to the new frame's own time: duration, absolute time, scene flags. */
+static int stamp(Interpolate *d, const Job *job, int n, const VSMap *from, VSFrame *frame, VSFrameContext *context,
+                 const VSAPI *vsapi) {
+    VSMap *props = vsapi->getFramePropertiesRW(frame);
+    Rational here = {d->timeline.fps_den, d->timeline.fps_num}, next = here, duration;
+    Place place = timeline_place(&d->timeline, n);
+    if (d->timeline.fps_num == 0) {
+        char text[160];
+        if (!read_duration(from, &here, vsapi)) {
+            snprintf(text, sizeof text,
+                     "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen",
+                     place.source);
+            vsapi->setFilterError(text, context);
+            return 0;
+        }
+        if (timeline_needs_next(&d->timeline, &place)) {
+            const VSFrame *following = vsapi->getFrameFilter(place.source + 1, d->clip, context);
+            int known = read_duration(vsapi->getFramePropertiesRO(following), &next, vsapi);
+            vsapi->freeFrame(following);
+            if (!known) {
+                snprintf(text, sizeof text,
+                         "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen",
+                         place.source + 1);
+                vsapi->setFilterError(text, context);
+                return 0;
+            }
+        }
+    }
+    if (!timeline_duration(&d->timeline, n, here, next, &duration)) {
+        vsapi->setFilterError("vsvfi.Interpolate: durations too fine for 64-bit fractions", context);
+        return 0;
+    }
+    vsapi->mapSetInt(props, "_DurationNum", duration.num, maReplace);
+    vsapi->mapSetInt(props, "_DurationDen", duration.den, maReplace);
+    if (place.t_num == 0 && !job->blend && job->copy == place.source)
+        return 1;
+    int unset;
+    double begins = vsapi->mapGetFloat(from, "_AbsoluteTime", 0, &unset);
+    if (!unset)
+        vsapi->mapSetFloat(props, "_AbsoluteTime",
+                           begins + (double)place.t_num / (double)place.t_den * (double)here.num / (double)here.den, maReplace);
+    if (place.t_num != 0 && vsapi->mapNumElements(props, "_SceneChangePrev") > 0)
+        vsapi->mapSetInt(props, "_SceneChangePrev", 0, maReplace);
+    return 1;
+}
+
+static const VSFrame *render(Interpolate *d, const Job *job, int n, VSFrameContext *context, const VSAPI *vsapi) {
+    VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
+    const VSFrame *result = NULL;
+    vsapi->mapSetInt(in, "n", n, maReplace);
+    vsapi->mapSetInt(in, "t_num", job->place.t_num, maReplace);
+    vsapi->mapSetInt(in, "t_den", job->place.t_den, maReplace);
+    vsapi->mapSetInt(in, "blend", job->blend, maReplace);
+    for (int k = 0; k < job->count; k++) {
+        vsapi->mapSetInt(in, "index", job->index[k], maAppend);
+        vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(job->index[k], d->clip, context), maAppend);
+    }
+    vsapi->callFunction(d->render, in, out);
+    int unset;
+    const char *error = vsapi->mapGetError(out);
+    if (!error)
+        error = vsapi->mapGetData(out, "error", 0, &unset);
+    if (!error) {
+        result = vsapi->mapGetFrame(out, "frame", 0, &unset);
+        if (!result)
+            error = "the engine returned no frame";
+    }
+    if (error) {
+        VSMap *named = vsapi->createMap();
+        set_error(named, "Interpolate", error, vsapi);
+        vsapi->setFilterError(vsapi->mapGetError(named), context);
+        vsapi->freeMap(named);
+    }
+    vsapi->freeMap(in);
+    vsapi->freeMap(out);
+    return result;
+}
+
+static const VSFrame *finish(Interpolate *d, const Job *job, int n, VSFrameContext *context, VSCore *core,
+                             const VSAPI *vsapi) {
+    const VSFrame *pixels = job->copy >= 0 ? vsapi->getFrameFilter(job->copy, d->clip, context)
+                                           : render(d, job, n, context, vsapi);
+    if (!pixels)
+        return NULL;
+    VSFrame *frame = vsapi->copyFrame(pixels, core);
+    vsapi->freeFrame(pixels);
+    const VSFrame *before = vsapi->getFrameFilter(job->place.source, d->clip, context);
+    const VSMap *from = vsapi->getFramePropertiesRO(before);
+    if (job->copy != job->place.source) {
+        VSMap *props = vsapi->getFramePropertiesRW(frame);
+        if (job->copy < 0)
+            vsapi->copyMap(from, props);
+    }
+    int stamped = stamp(d, job, n, from, frame, context, vsapi);
+    vsapi->freeFrame(before);
+    if (!stamped) {
+        vsapi->freeFrame(frame);
+        return NULL;
+    }
+    return frame;
+}
+
+static const VSFrame *VS_CC interpolate_get(int n, int reason, void *data, void **frame_data, VSFrameContext *context,
+                                            VSCore *core, const VSAPI *vsapi) {
+    Interpolate *d = data;
+    Job *job = *frame_data;
+    if (reason == arInitial) {
+        job = malloc(sizeof *job);
+        if (!job) {
+            vsapi->setFilterError("vsvfi.Interpolate: out of memory", context);
+            return NULL;
+        }
+        *frame_data = job;
+        start(d, job, n, context, vsapi);
+        return NULL;
+    }
+    const VSFrame *frame = NULL;
+    if (reason == arAllFramesReady) {
+        if (!job->resolved && resolve(d, job, context, vsapi))
+            return NULL;
+        if (job->resolved)
+            frame = finish(d, job, n, context, core, vsapi);
+    }
+    free(job);
+    *frame_data = NULL;
+    return frame;
+}
+
+void interpolate_node(const VSMap *plan, VSMap *out, VSCore *core, const VSAPI *vsapi) {
+    int unset;
+    Interpolate *d = calloc(1, sizeof *d);
+    if (!d) {
+        vsapi->mapSetError(out, "vsvfi.Interpolate: out of memory");
+        return;
+    }
+    d->clip = vsapi->mapGetNode(plan, "clip", 0, &unset);
+    d->windows = vsapi->mapGetNode(plan, "windows", 0, &unset);
+    d->render = vsapi->mapGetFunction(plan, "render", 0, &unset);
+    d->vi = *vsapi->getVideoInfo(d->clip);
+    d->window = vsapi->mapNumElements(plan, "offsets");
+    for (int k = 0; k < d->window && k < MAX_WINDOW; k++)
+        d->offsets[k] = vsapi->mapGetIntSaturated(plan, "offsets", k, &unset);
+    d->cut_mode = vsapi->mapGetIntSaturated(plan, "cut_mode", 0, &unset);
+    d->always_render = !!vsapi->mapGetInt(plan, "always_render", 0, &unset);
+    d->bridge = !!vsapi->mapGetInt(plan, "bridge", 0, &unset);
+    int scale = vsapi->mapGetIntSaturated(plan, "spatial_scale", 0, &unset);
+    int loaded = timeline_load(&d->timeline, plan, d->vi.numFrames, vsapi);
+    if (!d->render || d->window < 2 || d->window > MAX_WINDOW || scale < 1 || !loaded) {
+        vsapi->mapSetError(out, "vsvfi.Interpolate: the plan could not be read");
+        interpolate_free(d, core, vsapi);
+        return;
+    }
+    d->timeline.fps_num = d->vi.fpsNum;
+    d->timeline.fps_den = d->vi.fpsDen;
+    d->vi.numFrames = d->timeline.outputs;
+    d->vi.fpsNum = vsapi->mapGetInt(plan, "fps_num", 0, &unset);
+    d->vi.fpsDen = vsapi->mapGetInt(plan, "fps_den", 0, &unset);
+    d->vi.width *= scale;
+    d->vi.height *= scale;
+    VSFilterDependency dependencies[] = {{d->clip, rpGeneral}, {d->windows, rpGeneral}};
+    vsapi->createVideoFilter(out, "Interpolate", &d->vi, interpolate_get, interpolate_free, fmParallel, dependencies,
+                             d->windows ? 2 : 1, d, core);
+}
+
+typedef struct Gather {
+    VSNode *clip;
+    VSFunction *func;
+    int frames;
+    int first;
+    int last;
+} Gather;
+
+static void VS_CC gather_free(void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)core;
+    Gather *d = data;
+    vsapi->freeNode(d->clip);
+    vsapi->freeFunction(d->func);
+    free(d);
+}
+
+static const VSFrame *VS_CC gather_get(int n, int reason, void *data, void **frame_data, VSFrameContext *context,
+                                       VSCore *core, const VSAPI *vsapi) {
+    (void)frame_data;
+    (void)core;
+    Gather *d = data;
+    int begin = clamp((int64_t)n + d->first, d->frames), end = clamp((int64_t)n + d->last, d->frames);
+    if (reason == arInitial) {
+        for (int k = begin; k <= end; k++)
+            vsapi->requestFrameFilter(k, d->clip, context);
+        return NULL;
+    }
+    if (reason != arAllFramesReady)
+        return NULL;
+    VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
+    vsapi->mapSetInt(in, "n", n, maReplace);
+    vsapi->mapSetInt(in, "first", begin, maReplace);
+    for (int k = begin; k <= end; k++)
+        vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(k, d->clip, context), maAppend);
+    vsapi->callFunction(d->func, in, out);
+    int unset;
+    const char *error = vsapi->mapGetError(out);
+    if (!error)
+        error = vsapi->mapGetData(out, "error", 0, &unset);
+    const VSFrame *frame = error ? NULL : vsapi->mapGetFrame(out, "frame", 0, &unset);
+    if (!frame) {
+        VSMap *named = vsapi->createMap();
+        set_error(named, "DetectScenes", error ? error : "no frame was returned", vsapi);
+        vsapi->setFilterError(vsapi->mapGetError(named), context);
+        vsapi->freeMap(named);
+    }
+    vsapi->freeMap(in);
+    vsapi->freeMap(out);
+    return frame;
+}
+
+void gather_node(const VSMap *in, VSMap *out, VSCore *core, const VSAPI *vsapi) {
+    int unset;
+    Gather *d = calloc(1, sizeof *d);
+    if (!d) {
+        vsapi->mapSetError(out, "vsvfi.Gather: out of memory");
+        return;
+    }
+    d->clip = vsapi->mapGetNode(in, "clip", 0, &unset);
+    d->func = vsapi->mapGetFunction(in, "func", 0, &unset);
+    d->first = vsapi->mapGetIntSaturated(in, "first", 0, &unset);
+    d->last = vsapi->mapGetIntSaturated(in, "last", 0, &unset);
+    VSVideoInfo vi = *vsapi->getVideoInfo(d->clip);
+    d->frames = vi.numFrames;
+    VSNode *like = vsapi->mapGetNode(in, "like", 0, &unset);
+    if (like) {
+        const VSVideoInfo *shape = vsapi->getVideoInfo(like);
+        vi.format = shape->format;
+        vi.width = shape->width;
+        vi.height = shape->height;
+        vsapi->freeNode(like);
+    }
+    if (d->first > 0 || d->last < 0) {
+        vsapi->mapSetError(out, "vsvfi.Gather: first must not be above 0, nor last below");
+        gather_free(d, core, vsapi);
+        return;
+    }
+    VSFilterDependency dependencies[] = {{d->clip, rpGeneral}};
+    vsapi->createVideoFilter(out, "Gather", &vi, gather_get, gather_free, fmParallel, dependencies, 1, d, core);
+}

@@ -1,0 +1,16 @@
+/* Finds the running Python interpreter without linking to it, and fetches vsvfi's functions from it. */
+#ifndef VSVFI_PYTHON_H
+#define VSVFI_PYTHON_H
+
+#include "VapourSynth4.h"
+
+/* The Python implementation of `name` for `core` (the caller frees it), or NULL with a reason in `error`. */
+VSFunction *python_implementation(const char *name, VSCore *core, const VSAPI *vsapi, char *error, size_t size);
+
+/* Called back by vsvfi.plugin, inside python_implementation and on its thread; 0 when nobody waits for it. */
+int python_bind(VSFunction *function, const char *error, VSCore *core);
+
+/* Sets "vsvfi.<name>: <text>" on a map; only the last line of a traceback is kept. */
+void set_error(VSMap *map, const char *name, const char *text, const VSAPI *vsapi);
+
+#endif

@@ -1,0 +1,112 @@
+"""Nodes that look at a few frames around each frame: scene detection, and the windows that the filter works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import vapoursynth as vs
+
+from vsvfi import scenes as detector
+from vsvfi.caches import OnceCache
+from vsvfi.errors import VsvfiError
+from vsvfi.frames import plane_frame
+from vsvfi.scenes import confine
+
+__all__ = ["detect_scenes", "windows_node"]
+
+PREVIOUS, NEXT = "_SceneChangePrev", "_SceneChangeNext"
+
+type Frames = vs.VideoFrame | list[vs.VideoFrame]
+
+
+def gather(
+    clip: vs.VideoNode, first: int, last: int, func: Callable[..., dict[str, Any]], like: vs.VideoNode | None = None
+) -> vs.VideoNode:
+    """A clip whose frame n is what ``func(n=, first=, frames=)`` makes of frames n + first ... n + last of ``clip``.
+
+    ``frames`` ends at the clip's ends; ``first`` is the number of its first frame. ``like`` gives the result's shape.
+    """
+    arguments = {} if like is None else {"like": like}
+    node: vs.VideoNode = vs.core.vsvfi.Gather(clip, func=func, first=first, last=last, **arguments)  # type: ignore[attr-defined]
+    return node
+
+
+def _listed(frames: Frames) -> list[vs.VideoFrame]:
+    return frames if isinstance(frames, list) else [frames]
+
+
+def detect_scenes(clip: vs.VideoNode, threshold: float | None = None) -> vs.VideoNode:
+    """Set ``_SceneChangePrev`` and ``_SceneChangeNext`` on every frame that has neither.
+
+    Args:
+        clip: any clip of constant format and size.
+        threshold: in (0, 1]; the lower, the more cuts are found.
+
+    Raises:
+        VsvfiError: the threshold is out of its range, or the clip's format varies.
+    """
+    if clip.format is None or clip.width == 0:
+        raise VsvfiError("the clip's format or size varies; convert it first")
+    limit = detector.DEFAULT_THRESHOLD if threshold is None else threshold
+    if not 0 < limit <= 1:
+        raise VsvfiError(f"threshold must be above 0 and at most 1, got {limit:g}")
+    features: OnceCache[int, detector.Features] = OnceCache(
+        4 * (detector.BEFORE + detector.AFTER) + 4 * vs.core.num_threads
+    )
+    decisions: OnceCache[int, bool] = OnceCache(16 + 4 * vs.core.num_threads)
+
+    def detect(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
+        around = _listed(frames)
+        here = around[n - first]
+        if PREVIOUS in here.props or NEXT in here.props:
+            return {"frame": here}
+
+        def features_of(k: int) -> detector.Features:
+            return features.get(k, lambda: detector.describe(plane_frame(around[k - first])))
+
+        def cut_before(k: int) -> bool:
+            if not first < k < first + len(around):
+                return False
+            before = [features_of(j) for j in range(max(first, k - detector.BEFORE), k)]
+            after = [features_of(j) for j in range(k, min(first + len(around), k + detector.AFTER))]
+            return detector.is_cut(before, after, limit)
+
+        marked = here.copy()
+        marked.props[PREVIOUS] = int(decisions.get(n, lambda: cut_before(n)))
+        marked.props[NEXT] = int(decisions.get(n + 1, lambda: cut_before(n + 1)))
+        return {"frame": marked}
+
+    return gather(clip, -detector.BEFORE, detector.AFTER, detect)
+
+
+def windows_node(
+    clip: vs.VideoNode, offsets: Sequence[int], *, scenes: bool, threshold: float | None, bridge: bool
+) -> vs.VideoNode:
+    """For every source frame n, which frames make the window between n and the next one.
+
+    Frame n of the result is one pixel with properties: ``VsvfiWindow`` (source frames in the order of ``offsets``),
+    ``VsvfiCut`` (whether a cut follows n), ``VsvfiBegin`` and ``VsvfiEnd`` (the frames that motion is spanned between).
+    """
+    marked = detect_scenes(clip, threshold) if scenes else clip
+    last_frame = clip.num_frames - 1
+    pixel = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=clip.num_frames)
+
+    def resolve(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
+        around = _listed(frames)
+
+        def cut_before(k: int) -> bool:
+            if not scenes or not first < k < first + len(around):
+                return False
+            before, after = around[k - 1 - first].props, around[k - first].props
+            return bool(before.get(NEXT, 0)) or bool(after.get(PREVIOUS, 0))
+
+        window = [min(max(n + offset, 0), last_frame) for offset in offsets]
+        frame = vs.core.create_video_frame(pixel.format, 1, 1)
+        frame.props["VsvfiWindow"] = list(confine(window, cut_before))
+        frame.props["VsvfiCut"] = int(cut_before(n + 1))
+        frame.props["VsvfiBegin"] = n
+        frame.props["VsvfiEnd"] = min(n + 1, last_frame)
+        return {"frame": frame}
+
+    return gather(marked, min(offsets[0], 0), max(offsets[-1], 1), resolve, like=pixel)
