@@ -29,7 +29,7 @@ def crop(case: Case, frame: Tensor) -> Tensor:
 
 def _memc_net(net: nn.Module, case: Case) -> Results:
     frame0, frame1 = pad(case, case["frame0"]), pad(case, case["frame1"])
-    motion = net.analyse(frame0, frame1, (net.encode(frame0), net.encode(frame1)))
+    motion = net.analyse(frame0, frame1)
     synthesis = net.synthesize(frame0, frame1, motion)
     results = {
         "out": crop(case, synthesis.out),

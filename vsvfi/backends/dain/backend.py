@@ -14,16 +14,16 @@ __all__ = ["DAINBackend"]
 
 
 class DAINBackend(TorchBackend):
-    """Depth, context and motion features once per frame, flow and kernels once per pair."""
+    """Depth and motion features once per frame; flow, kernels and contexts once per pair."""
 
     network: DAIN
 
     def encode(self, frame: Tensor) -> Encoded:
-        """Depth, context and motion features of a frame."""
+        """Depth and motion features of a frame."""
         return self.network.encode(frame, float(self.options.flow_scale))
 
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Encoded]) -> Pair:
-        """Flows, kernels and visibility of a pair."""
+        """Flows, kernels and contexts of a pair."""
         frame0, frame1 = window
         first, second = encoded
         return self.network.analyse((frame0, frame1), (first, second))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,13 +73,11 @@ class Rectification(nn.Module):
 class Encoded:
     """What depends on one frame.
 
-    ``pyramid`` are the flow network's features, coarser and coarser; ``log_depth`` is ``(N, 1, H, W)``, fp32;
-    ``context`` ``(N, 196, H, W)`` ends with the log depth.
+    ``pyramid`` are the flow network's features, coarser and coarser; ``log_depth`` is ``(N, 1, H, W)``, fp32.
     """
 
     pyramid: list[Tensor]
     log_depth: Tensor
-    context: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,14 @@ class Pair:
     """What depends on a pair of frames, each for the first and for the second of them.
 
     ``flows`` are ``(N, 2, h, w)``, at a quarter of the size that motion was estimated at, in pixels of full size;
-    ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``.
-    ``images`` hold a frame and its context, ``(N, 199, H, W)``.
+    ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``;
+    ``contexts`` ``(N, 196, H, W)`` end with the log depth.
     """
 
+    frames: tuple[Tensor, Tensor]
     flows: tuple[Tensor, Tensor]
     proximity: tuple[Tensor, Tensor]
     kernels: tuple[Tensor, Tensor]
-    frames: tuple[Tensor, Tensor]
     contexts: tuple[Tensor, Tensor]
 
 
@@ -131,10 +130,7 @@ class DAIN(nn.Module):
         """What depends on a frame alone; motion features and depth are estimated at ``scale`` times its size."""
         size = (frame.shape[-2], frame.shape[-1])
         small = frame if scale == 1 else resize_to(frame, reduced_size(size, scale, _MULTIPLE))
-        log_depth = resize_to(self.depth(small).float(), size)
-        features = self.context(frame)
-        context = torch.cat((features, log_depth.to(features.dtype)), 1)
-        return Encoded(self.flow.features(small), log_depth, context)
+        return Encoded(self.flow.features(small), resize_to(self.depth(small).float(), size))
 
     def analyse(self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded]) -> Pair:
         """What depends on the pair but not on the timestep."""
@@ -147,13 +143,19 @@ class DAIN(nn.Module):
         ratio = flow.new_tensor((width / (4 * flow.shape[-1]), height / (4 * flow.shape[-2])))
         forward, backward = (flow * ratio[:, None, None]).chunk(2)
         kernel0, kernel1 = self.filter(torch.cat(frames, 1))
+        depth0, depth1 = (one.log_depth for one in encoded)
         return Pair(
-            flows=(forward, backward),
-            proximity=(proximity(encoded[0].log_depth), proximity(encoded[1].log_depth)),
-            kernels=(kernel0, kernel1),
             frames=frames,
-            contexts=(encoded[0].context, encoded[1].context),
+            flows=(forward, backward),
+            proximity=(proximity(depth0), proximity(depth1)),
+            kernels=(kernel0, kernel1),
+            # Of the pair, not of each frame, for their size: a frame's context is as large as 65 frames.
+            contexts=(self._context(frames[0], depth0), self._context(frames[1], depth1)),
         )
+
+    def _context(self, frame: Tensor, log_depth: Tensor) -> Tensor:
+        features = self.context(frame)
+        return torch.cat((features, log_depth.to(features.dtype)), 1)
 
     def synthesize(self, pair: Pair, timestep: float) -> Synthesis:
         """The frame at ``timestep`` in (0, 1)."""
@@ -163,24 +165,23 @@ class DAIN(nn.Module):
             functional.interpolate(flow * fraction, size, mode="bilinear", align_corners=False)
             for flow, fraction in zip(pair.flows, (timestep, 1 - timestep), strict=True)
         )
-        projected0 = depth_flow_projection(flow0, pair.proximity[0]).flow
-        projected1 = depth_flow_projection(flow1, pair.proximity[1]).flow
-        warped0, warped1 = (
-            (adaptive_warp(frame, flow, kernel), adaptive_warp(context, flow, kernel))
-            for frame, context, flow, kernel in zip(
-                pair.frames, pair.contexts, (projected0, projected1), pair.kernels, strict=True
-            )
+        projected = (
+            depth_flow_projection(flow0, pair.proximity[0]).flow,
+            depth_flow_projection(flow1, pair.proximity[1]).flow,
         )
-        blend = (1 - timestep) * warped0[0] + timestep * warped1[0]
-        known = (
-            *(blend, warped0[0], warped1[0]),
-            *(projected0, projected1),
-            *pair.kernels,
-            *(warped0[1], warped1[1]),
-        )
-        dtype = warped0[1].dtype
-        out = blend + self.rectification(torch.cat([part.to(dtype) for part in known], 1))
-        return Synthesis(out, blend, (flow0, flow1), (projected0, projected1))
+        warped0, warped1 = map(adaptive_warp, pair.frames, projected, pair.kernels)
+        blend = (1 - timestep) * warped0 + timestep * warped1
+        known = _joined((blend, warped0, warped1, *projected, *pair.kernels), pair, projected)
+        return Synthesis(blend + self.rectification(known), blend, (flow0, flow1), projected)
+
+
+def _joined(parts: Sequence[Tensor], pair: Pair, projected: tuple[Tensor, Tensor]) -> Tensor:
+    """``parts`` and the warped contexts as one tensor of the contexts' type.
+
+    A function of its own so that the contexts are freed before the network that reads the result needs memory.
+    """
+    contexts = [*map(adaptive_warp, pair.contexts, projected, pair.kernels)]
+    return torch.cat([part.to(contexts[0].dtype) for part in (*parts, *contexts)], 1)
 
 
 def build(shapes: Shapes) -> DAIN:

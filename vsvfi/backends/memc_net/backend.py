@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -13,20 +14,15 @@ __all__ = ["MEMCNetBackend"]
 
 
 class MEMCNetBackend(TorchBackend):
-    """Context features once per frame, motion, kernels and occlusion once per pair."""
+    """Motion, kernels and occlusion once per pair."""
 
     network: MEMCNet
 
-    def encode(self, frame: Tensor) -> Tensor | None:
-        """The frame's context features, if the variant has any."""
-        return self.network.encode(frame)
-
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor | None]) -> tuple[Tensor, Tensor, Motion]:
-        """Both frames and what is known about the motion between them."""
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> tuple[Tensor, Tensor, Motion]:
+        """Both frames and the motion between them."""
+        del encoded
         frame0, frame1 = window
-        context0, context1 = encoded
-        motion = self.network.analyse(frame0, frame1, (context0, context1), float(self.options.flow_scale))
-        return frame0, frame1, motion
+        return frame0, frame1, self.network.analyse(frame0, frame1, float(self.options.flow_scale))
 
     def synthesize(self, state: tuple[Tensor, Tensor, Motion], timesteps: Tensor) -> Tensor:
         """The frame in the middle."""

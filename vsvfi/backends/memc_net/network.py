@@ -30,14 +30,13 @@ class Motion:
 
     ``flows`` ``(N, 2, H, W)`` lead from a frame half-way to the other, in pixels; ``projected`` ``(N, 2, H, W)`` from
     the new frame back to it. ``kernels`` are ``(N, 16, H, W)``. ``occlusion`` ``(N, 1, H, W)`` weigh the frames in
-    the blend; None stands for one half everywhere. ``context`` ``(N, 64, H, W)`` is None where a variant has none.
+    the blend; None stands for one half everywhere.
     """
 
     flows: Pair
     projected: Pair
     kernels: Pair
     occlusion: Pair | None
-    context: Pair | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +95,6 @@ class MEMCNet(nn.Module):
         self.context = context
         self.rectification = rectification
 
-    def encode(self, frame: Tensor) -> Tensor | None:
-        """Context features of an RGB frame ``(N, 3, H, W)`` in [0, 1], if the variant has any."""
-        return None if self.context is None else self.context(frame)
-
     def _flow(self, first: Tensor, second: Tensor, scale: float) -> Tensor:
         size = (first.shape[-2], first.shape[-1])
         if scale != 1:
@@ -111,15 +106,12 @@ class MEMCNet(nn.Module):
             flow = self.flow(first, second)
         return resize_flow(flow, size)
 
-    def analyse(
-        self, frame0: Tensor, frame1: Tensor, contexts: tuple[Tensor | None, Tensor | None], flow_scale: float = 1.0
-    ) -> Motion:
+    def analyse(self, frame0: Tensor, frame1: Tensor, flow_scale: float = 1.0) -> Motion:
         """Everything that comes before the warping.
 
         Args:
             frame0: RGB ``(N, 3, H, W)`` in [0, 1], sides multiples of 64.
             frame1: the other frame.
-            contexts: what `encode` gave for the two.
             flow_scale: the size of the frames that the flow is estimated on, relative to theirs.
         """
         both = torch.cat((frame0, frame1))
@@ -133,27 +125,22 @@ class MEMCNet(nn.Module):
         if self.occlusion is not None:
             first, second = self.occlusion(frames)
             occlusion = (0.5 + first, 0.5 + second)
-        context0, context1 = contexts
-        context = None if context0 is None or context1 is None else (context0, context1)
-        return Motion((forward, backward), (projected0, projected1), (kernel0, kernel1), occlusion, context)
+        return Motion((forward, backward), (projected0, projected1), (kernel0, kernel1), occlusion)
 
     def synthesize(self, frame0: Tensor, frame1: Tensor, motion: Motion) -> Synthesis:
         """The frame half-way between two RGB frames."""
-        context = motion.context or (frame0[:, :0], frame1[:, :0])
-        warped0, warped1 = (
-            adaptive_warp(torch.cat(parts, 1), flow, kernel)
-            for parts, flow, kernel in zip(
-                zip((frame0, frame1), context, strict=True), motion.projected, motion.kernels, strict=True
-            )
-        )
+        frames = (frame0, frame1)
+        warped0, warped1 = map(adaptive_warp, frames, motion.projected, motion.kernels)
         if motion.occlusion is None:
-            blend = warped0[:, :3] / 2 + warped1[:, :3] / 2
+            blend = warped0 / 2 + warped1 / 2
             # Without maps, the first tap of the first kernel stands in their place, twice: a slip kept by training.
             maps = (motion.kernels[0][:, :1],) * 2
         else:
             maps = motion.occlusion
-            blend = maps[0] * warped0[:, :3] + maps[1] * warped1[:, :3]
-        known = (blend, *motion.projected, *motion.kernels, *maps, warped0[:, 3:], warped1[:, 3:])
+            blend = maps[0] * warped0 + maps[1] * warped1
+        known = [blend, *motion.projected, *motion.kernels, *maps]
+        if self.context is not None:
+            known += map(adaptive_warp, map(self.context, frames), motion.projected, motion.kernels)
         return Synthesis(blend + self.rectification(torch.cat(known, 1)), blend)
 
 
