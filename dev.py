@@ -1,0 +1,90 @@
+"""Set up the checkout and run its jobs: ``python3 dev.py demo`` or ``python3 dev.py test``.
+
+Runs on any Python 3; looks for 3.12 or later, makes ``.venv`` in the checkout with pip, and goes on in there.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+LOCAL_PACKAGES = ["plugins/vsvfi-rife"]
+
+USAGE = """usage: python3 dev.py COMMAND
+
+  demo [ARGS]   set up what the filter needs, then: vsvfi demo ARGS
+  test [ARGS]   set up everything, then: ruff, mypy, pytest ARGS
+  setup         set up everything
+"""
+
+
+def is_new_enough(python):
+    """Whether this interpreter exists and is Python 3.12 or later."""
+    check = "import sys; sys.exit(sys.version_info < (3, 12))"
+    try:
+        return subprocess.run([python, "-c", check], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def find_python():
+    """The newest Python of at least 3.12 that runs here: this one, those on the PATH, pyenv's."""
+    names = ["python3.14", "python3.13", "python3.12", "python3", "python"]
+    candidates = [sys.executable, *filter(None, map(shutil.which, names))]
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"
+    candidates += sorted((str(path) for path in pyenv.glob("3.1[2-9]*/bin/python3")), reverse=True)
+    for candidate in candidates:
+        if is_new_enough(candidate):
+            return candidate
+    sys.exit("vsvfi needs Python 3.12 or later; none was found on the PATH or under pyenv. Install one and try again.")
+
+
+def run(*command, env=None):
+    """Run a command in the checkout; stop with its exit status where it fails."""
+    status = subprocess.run([str(part) for part in command], cwd=HERE, env=env, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def set_up(extras, packages=()):
+    """Make .venv, install the checkout (editable) with these extras, and tell vspipe about the environment."""
+    if not is_new_enough(str(PYTHON)):
+        print("Making .venv ...", flush=True)
+        run(find_python(), "-m", "venv", "--clear", VENV)
+    print("Installing into .venv ...", flush=True)
+    install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(*install, "--editable", ".[{}]".format(",".join(extras)))
+    for package in packages:
+        run(*install, "--no-deps", "--editable", package)
+    run(PYTHON, "-m", "vapoursynth", "config")
+
+
+def environment():
+    """This environment with .venv first on the PATH, so that vspipe and the tools are found."""
+    return dict(os.environ, PATH=str(BIN) + os.pathsep + os.environ.get("PATH", ""))
+
+
+def main(arguments):
+    """Run one command of the usage text."""
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command == "demo":
+        set_up(["encode"])
+        run(BIN / "vsvfi", "demo", *rest, env=environment())
+    elif command in ("test", "setup"):
+        set_up(["dev"], LOCAL_PACKAGES)
+        if command == "test":
+            run(BIN / "ruff", "check", ".")
+            run(BIN / "ruff", "format", "--check", ".")
+            run(BIN / "mypy")
+            run(PYTHON, "-m", "pytest", *rest, env=environment())
+    else:
+        sys.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
