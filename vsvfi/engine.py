@@ -167,7 +167,7 @@ class TorchEngine(Engine):
 
         frame = next(iter(request.frames.values()))
         height, width = self.tile or (frame.height, frame.width)
-        smallest = max(128, 2 * self.info.multiple)
+        smallest = max(128, 2 * self.whole.multiple)
         if max(height, width) <= smallest or self.info.tiling == "internal":
             raise error
         tile = (max(smallest, height // 2), max(smallest, width // 2))
@@ -271,7 +271,7 @@ class TorchEngine(Engine):
         """Left, right, top and bottom padding."""
 
         def split(length: int) -> tuple[int, int]:
-            multiple = self.info.multiple
+            multiple = self.whole.multiple
             padded = -(-max(length, self.info.minimum) // multiple) * multiple
             before = (padded - length) // 2 if self.info.padding == "center" else 0
             return before, padded - length - before

@@ -83,7 +83,7 @@ class TiledBackend(TorchBackend):
 
     def _tiles(self, frame: Tensor) -> list[Tile]:
         height, width = frame.shape[-2:]
-        return split(height, width, self.size, self.info.multiple, self.overlap)
+        return split(height, width, self.size, self.multiple, self.overlap)
 
     def encode(self, frame: Tensor) -> list[Any]:
         """What each tile's part of the frame gives."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,7 @@ __all__ = ["TorchBackend"]
 
 
 class TorchBackend(ABC):
-    """A model on RGB tensors ``(1, 3, H, W)``, float, in [0, 1]; H and W are multiples of ``info.multiple``.
+    """A model on RGB tensors ``(1, 3, H, W)``, float, in [0, 1]; H and W are multiples of `multiple`.
 
     The engine calls it under ``torch.inference_mode()`` and, for half precisions, under ``torch.autocast`` with
     fp32 weights: convolutions then return halves, so a network calls ``.float()`` on every flow, offset or
@@ -29,6 +30,11 @@ class TorchBackend(ABC):
         self.info = info
         self.network = network
         self.options = options
+
+    @property
+    def multiple(self) -> int:
+        """What frame sizes must be multiples of; more where motion is estimated on smaller frames."""
+        return max(self.info.multiple, math.ceil(self.info.multiple / self.options.flow_scale))
 
     def encode(self, frame: Tensor) -> Any:
         """What depends on one frame alone, computed once per frame; by default nothing."""
