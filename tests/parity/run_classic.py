@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from harness import Case, Results
 from torch import Tensor, nn
 
+from vsvfi.nets.flownet2 import network as flownet2
 from vsvfi.nets.spynet.network import normalise
 from vsvfi.ops import bilateral_cost_volume
 
@@ -97,3 +98,40 @@ def _bmbc(network: nn.Module, case: Case) -> Results:
         "logits_head": logits[:, :5],
         "out": network.blend(candidates, logits),
     }
+
+
+@harness.network("flow_flownet2", "flownet2")
+def _flownet2(network: nn.Module, case: Case) -> Results:
+    flows: dict[str, Tensor] = {}
+    hooks = [
+        network.get_submodule(name).register_forward_hook(
+            lambda _module, _inputs, output, name=f"{name}_flow2": flows.update({name: output[0]})
+        )
+        for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d")
+    ]
+    out = flownet2.estimate(network, case["first"] / 255, case["second"] / 255)
+    for hook in hooks:
+        hook.remove()
+    return {"out": out, **flows}
+
+
+@harness.network("flow_flownetc", "flownet2-c")
+def _flownetc(network: nn.Module, case: Case) -> Results:
+    frame0, frame1 = case["first"] / 255, case["second"] / 255
+    features1, features2 = (
+        network.conv3(network.conv2(network.conv1(frame))) for frame in flownet2.normalise(frame0, frame1)
+    )
+    flows = network(*flownet2.normalise(frame0, frame1))
+    return {
+        "corr": network.matches(features1, features2)[:, ::40],
+        "flow2": flows[0],
+        "flow6": flows[-1],
+        "out": flownet2.estimate(network, frame0, frame1),
+    }
+
+
+@harness.network("flow_flownet2_s", "flownet2-s")
+def _flownet2_s(network: nn.Module, case: Case) -> Results:
+    frame0, frame1 = case["first"] / 255, case["second"] / 255
+    flows = network(torch.cat(flownet2.normalise(frame0, frame1), 1))
+    return {"flow2": flows[0], "flow6": flows[-1], "out": flownet2.estimate(network, frame0, frame1)}

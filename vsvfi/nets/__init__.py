@@ -14,7 +14,9 @@ __all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
 
 MODULES: tuple[str, ...] = (
     "flowformer",
+    "flownet2",
     "flownets",
+    "gimm",
     "megadepth",
     "memc_net",
     "pwcnet",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,21 +11,58 @@ from torch.nn import functional
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky
 
-__all__ = ["FLOW_UNIT", "FlowNetS", "build", "estimate"]
+__all__ = ["FLOW_UNIT", "Expanding", "FlowNetS", "build", "estimate"]
 
 FLOW_UNIT = 20.0
 """Pixels of full resolution that a predicted value of 1 stands for."""
 
 
-class FlowNetS(nn.Module):
+class Expanding(nn.Module):
+    """The expanding half of the FlowNets: features grow back to a quarter of the size, with a flow at every level.
+
+    The layers keep their published names, which are those of the network that inherits them.
+
+    Args:
+        prediction_bias: whether the layers that predict a flow have a bias.
+        upsampling_bias: whether the layers that upsample a flow have one.
+        smoothing: whether a convolution precedes each prediction but the coarsest (FlowNet2-SD).
+    """
+
+    def __init__(self, *, prediction_bias: bool, upsampling_bias: bool, smoothing: bool = False) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        self.deconv5 = deconv_leaky(1024, 512)
+        self.deconv4 = deconv_leaky(1026, 256)
+        self.deconv3 = deconv_leaky(770, 128)
+        self.deconv2 = deconv_leaky(386, 64)
+        self.predict_flow6 = conv(1024, 2, bias=prediction_bias)
+        for level, channels, width in ((5, 1026, 512), (4, 770, 256), (3, 386, 128), (2, 194, 64)):
+            if smoothing:
+                setattr(self, f"inter_conv{level}", nn.Sequential(conv(channels, width)))
+            predict = conv(width if smoothing else channels, 2, bias=prediction_bias)
+            setattr(self, f"predict_flow{level}", predict)
+            upsampling = nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampling_bias)
+            setattr(self, f"upsampled_flow{level + 1}_to_{level}", upsampling)
+
+    def expand(self, encoded: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+        """Flows at the levels 2 to 6, from the features at the levels 2 to 5 and at level 6."""
+        flows = [self.predict_flow6(x).float()]
+        for level in (5, 4, 3, 2):
+            upsampled = getattr(self, f"upsampled_flow{level + 1}_to_{level}")(flows[0])
+            x = torch.cat((encoded[level - 2], getattr(self, f"deconv{level}")(x), upsampled), 1)
+            smooth = getattr(self, f"inter_conv{level}")(x) if self.smoothing else x
+            flows.insert(0, getattr(self, f"predict_flow{level}")(smooth).float())
+        return flows
+
+
+class FlowNetS(Expanding):
     """A contracting and an expanding half with skip connections and a flow at every scale of the latter.
 
     ``prediction_bias`` says whether the layers that predict a flow have a bias, as FlowNet2-S's do.
-    The layers keep their published names.
     """
 
     def __init__(self, in_channels: int = 6, *, prediction_bias: bool = False) -> None:
-        super().__init__()
+        super().__init__(prediction_bias=prediction_bias, upsampling_bias=False)
         self.conv1 = conv_leaky(in_channels, 64, 7, stride=2)
         self.conv2 = conv_leaky(64, 128, 5, stride=2)
         self.conv3 = conv_leaky(128, 256, 5, stride=2)
@@ -34,19 +73,6 @@ class FlowNetS(nn.Module):
         self.conv5_1 = conv_leaky(512, 512)
         self.conv6 = conv_leaky(512, 1024, stride=2)
         self.conv6_1 = conv_leaky(1024, 1024)
-
-        self.deconv5 = deconv_leaky(1024, 512)
-        self.deconv4 = deconv_leaky(1026, 256)
-        self.deconv3 = deconv_leaky(770, 128)
-        self.deconv2 = deconv_leaky(386, 64)
-        self.predict_flow6 = conv(1024, 2, bias=prediction_bias)
-        self.predict_flow5 = conv(1026, 2, bias=prediction_bias)
-        self.predict_flow4 = conv(770, 2, bias=prediction_bias)
-        self.predict_flow3 = conv(386, 2, bias=prediction_bias)
-        self.predict_flow2 = conv(194, 2, bias=prediction_bias)
-        for level in (6, 5, 4, 3):
-            upsampling = nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=False)
-            setattr(self, f"upsampled_flow{level}_to_{level - 1}", upsampling)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Flows from the first to the second of two frames.
@@ -62,13 +88,8 @@ class FlowNetS(nn.Module):
         encoded3 = self.conv3_1(self.conv3(encoded2))
         encoded4 = self.conv4_1(self.conv4(encoded3))
         encoded5 = self.conv5_1(self.conv5(encoded4))
-        x = self.conv6_1(self.conv6(encoded5))
-        flows = [self.predict_flow6(x).float()]
-        for level, encoded in ((5, encoded5), (4, encoded4), (3, encoded3), (2, encoded2)):
-            upsampled = getattr(self, f"upsampled_flow{level + 1}_to_{level}")(flows[0])
-            x = torch.cat((encoded, getattr(self, f"deconv{level}")(x), upsampled), 1)
-            flows.insert(0, getattr(self, f"predict_flow{level}")(x).float())
-        return flows
+        encoded6 = self.conv6_1(self.conv6(encoded5))
+        return self.expand((encoded2, encoded3, encoded4, encoded5), encoded6)
 
 
 def build(shapes: Shapes) -> FlowNetS:
