@@ -50,7 +50,11 @@ class OnceCache[K: Hashable, V]:
                     if self._entries.get(key) is future:
                         del self._entries[key]
                 future.set_exception(error)
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            # A raised exception refers to this frame: without this, the two would keep each other (and frames) alive.
+            del future
 
     def clear(self) -> None:
         """Forget every finished result."""

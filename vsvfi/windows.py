@@ -7,6 +7,7 @@ from typing import Any
 
 import vapoursynth as vs
 
+from vsvfi import duplicates
 from vsvfi import scenes as detector
 from vsvfi.caches import OnceCache
 from vsvfi.errors import VsvfiError
@@ -90,23 +91,38 @@ def windows_node(
     """
     marked = detect_scenes(clip, threshold) if scenes else clip
     last_frame = clip.num_frames - 1
-    pixel = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=clip.num_frames)
+    pixel: vs.VideoNode = clip.std.BlankClip(width=1, height=1, format=vs.GRAY8)  # type: ignore[attr-defined]
+    reach = duplicates.LONGEST + 1 if bridge else 0
+    features: OnceCache[int, duplicates.Features] = OnceCache(4 * reach + 2 * vs.core.num_threads)
 
     def resolve(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
         around = _listed(frames)
 
+        def is_boundary(k: int) -> bool:
+            return first < k < first + len(around)
+
         def cut_before(k: int) -> bool:
-            if not scenes or not first < k < first + len(around):
+            if not scenes or not is_boundary(k):
                 return False
             before, after = around[k - 1 - first].props, around[k - first].props
             return bool(before.get(NEXT, 0)) or bool(after.get(PREVIOUS, 0))
 
-        window = [min(max(n + offset, 0), last_frame) for offset in offsets]
+        def features_of(k: int) -> duplicates.Features:
+            return features.get(k, lambda: duplicates.describe(plane_frame(around[k - first])))
+
+        def repeats(k: int) -> bool:
+            return is_boundary(k) and duplicates.is_duplicate(features_of(k - 1), features_of(k))
+
+        begin, end = n, min(n + 1, last_frame)
+        if bridge:
+            begin, end = duplicates.true_gap(n, last_frame, repeats, cut_before)
+        window = [begin + offset if offset <= 0 else end + offset - 1 for offset in offsets]
+        window = [min(max(k, 0), last_frame) for k in window]
         frame = vs.core.create_video_frame(pixel.format, 1, 1)
         frame.props["VsvfiWindow"] = list(confine(window, cut_before))
         frame.props["VsvfiCut"] = int(cut_before(n + 1))
-        frame.props["VsvfiBegin"] = n
-        frame.props["VsvfiEnd"] = min(n + 1, last_frame)
+        frame.props["VsvfiBegin"] = begin
+        frame.props["VsvfiEnd"] = min(end, last_frame)
         return {"frame": frame}
 
-    return gather(marked, min(offsets[0], 0), max(offsets[-1], 1), resolve, like=pixel)
+    return gather(marked, min(offsets[0], 0) - reach, max(offsets[-1], 1) + reach, resolve, like=pixel)
