@@ -105,6 +105,7 @@ class NetworkInfo:
     ``build`` is the import path of a function ``build(shapes: Shapes) -> torch.nn.Module`` that reads the
     hyperparameters off the shapes (in our names) of the state dict that is about to be loaded.
     ``parts`` are the parts a complete set of weights needs when it comes in several files (see `Layout`).
+    ``weights_of`` names the model whose weights this one runs with, where it has none of its own.
     """
 
     name: str
@@ -117,6 +118,7 @@ class NetworkInfo:
     checkpoints: tuple[Checkpoint, ...] = ()
     layouts: tuple[Layout, ...] = ()
     parts: tuple[str, ...] = ("",)
+    weights_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

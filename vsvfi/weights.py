@@ -129,8 +129,8 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def recognise(shapes: Shapes, among: Iterable[NetworkInfo] | None = None) -> list[tuple[NetworkInfo, Layout]]:
-    """The networks (all known ones, or those ``among``) that have a layout which these tensors fit."""
-    candidates = networks().values() if among is None else among
+    """The networks (all with weights of their own, or those ``among``) that have a layout which these tensors fit."""
+    candidates = (info for info in networks().values() if not info.weights_of) if among is None else among
     return [(info, layout) for info in candidates for layout in info.layouts if layout.matches(shapes)]
 
 
@@ -222,6 +222,8 @@ def add(path: str | os.PathLike[str], model: str | None = None, name: str | None
     known = networks()
     if model is not None and model not in known:
         raise WeightsError(f"no model {model!r} takes weights; known are {', '.join(sorted(known))}")
+    if model is not None:
+        model = known[model].weights_of or model
     found = recognise(shapes, None if model is None else [known[model]])
     digest = _digest(path)
     if model is None:
@@ -267,7 +269,8 @@ def _path(model: str, name: str, part: str) -> Path:
 
 def stored(model: str) -> list[Stored]:
     """What the data folder holds for a model, sorted by part and name."""
-    folder = data_dir() / "weights" / model
+    info = networks().get(model)
+    folder = data_dir() / "weights" / (info.weights_of or model if info else model)
     whole = [Stored(model, path.stem, "", path) for path in sorted(folder.glob("*.safetensors"))]
     parts = [
         Stored(model, path.stem, path.parent.name.removeprefix("part-"), path)
@@ -290,7 +293,8 @@ def _missing(info: NetworkInfo, part: str = "") -> WeightsError:
     what = f"the {part} part of the weights" if part else "weights"
     where = f", published at {checkpoint.url}" if checkpoint else ""
     file = checkpoint.file if checkpoint and not part else "FILE"
-    return WeightsError(f"model {info.name!r} needs {what}{where}; add them with: vsvfi weights add {info.name} {file}")
+    owner = info.weights_of or info.name
+    return WeightsError(f"model {info.name!r} needs {what}{where}; add them with: vsvfi weights add {owner} {file}")
 
 
 def locate(info: NetworkInfo, weights: Sequence[str] = ()) -> list[Path]:

@@ -135,3 +135,15 @@ def _flownet2_s(network: nn.Module, case: Case) -> Results:
     frame0, frame1 = case["first"] / 255, case["second"] / 255
     flows = network(torch.cat(flownet2.normalise(frame0, frame1), 1))
     return {"flow2": flows[0], "flow6": flows[-1], "out": flownet2.estimate(network, frame0, frame1)}
+
+
+@harness.network("zooming_slow_mo", "zooming-slow-mo")
+def _zooming_slow_mo(network: nn.Module, case: Case) -> Results:
+    frames = case["frames"]
+    height, width = frames.shape[-2:]
+    # The authors' script pads with zeros.
+    padded = [pad_end(frame, 4, "constant") for frame in frames.unbind(1)]
+    sequence = network.sequence([network.encode(frame) for frame in padded])
+    features = network.aggregate(sequence)
+    output = torch.stack([network.reconstruct(x)[..., : 4 * height, : 4 * width] for x in features], 1)
+    return {"interp_feature": sequence[1][:, :4], "lstm_feature": features[1][:, :4], "output": output}

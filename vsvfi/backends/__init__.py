@@ -18,6 +18,7 @@ BUILTIN: tuple[str, ...] = (
     "dain",
     "ema_vfi",
     "flow",
+    "gimm_vfi",
     "ifrnet",
     "memc_net",
     "mind",
@@ -25,6 +26,7 @@ BUILTIN: tuple[str, ...] = (
     "super_slomo",
     "toflow",
     "voxel_flow",
+    "zooming_slow_mo",
 )
 
 
