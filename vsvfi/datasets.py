@@ -16,12 +16,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vsvfi.errors import VsvfiError
+
 __all__ = ["DATASETS", "Dataset", "DatasetError", "Sample", "load_image", "load_mask"]
 
 type Transform = Literal["", "half", "centre"]
 
 
-class DatasetError(ValueError):
+class DatasetError(VsvfiError):
     """A dataset that is not laid out as expected; the message names what is missing."""
 
 
