@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import harness
+import torch
 from harness import Case, Results
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vsvfi.nets.raft.network import FrameFeatures
 
@@ -28,3 +30,56 @@ def _flowformer(net: nn.Module, case: Case) -> Results:
     results, first, second = _estimator(net, case)
     _, memory = net.cost_memory(first, second)
     return {**results, "context_quarter": first.quarter, "feat0": first.matching, "cost_memory": memory}
+
+
+@harness.network("gimm", "gimm")
+def _gimm(net: nn.Module, case: Case) -> Results:
+    motion = net.encode(case["flow01"], case["flow10"])
+    results = {
+        "weights01": motion.weights[0],
+        "weights10": motion.weights[1],
+        "latent0": motion.latents[0][:, :4],
+        "scaler": motion.scale.flatten(),
+    }
+    if "t_list" in case:
+        batch = len(case["flow01"])
+        found = [net(motion, t.expand(batch)) for t in case["t_list"]]
+        results["normalized_list"] = torch.stack([normalized for normalized, _ in found], 1)
+        results["flow_list"] = torch.stack([flow for _, flow in found], 1)
+    if "t_batch" in case:
+        height, width = (int(n * case.number("upsample_ratio")) for n in case["flow01"].shape[-2:])
+        results["normalized_batch"], results["flow_batch"] = net(motion, case["t_batch"], (height, width))
+    return results
+
+
+def _pad(frame: Tensor, multiple: int) -> tuple[Tensor, slice, slice]:
+    """Replicated evenly on all sides, the odd pixel at the right and bottom; and where the frame then is."""
+    height, width = frame.shape[-2:]
+    more_y, more_x = -height % multiple, -width % multiple
+    top, left = more_y // 2, more_x // 2
+    padded = functional.pad(frame, (left, more_x - left, top, more_y - top), mode="replicate")
+    return padded, slice(top, top + height), slice(left, left + width)
+
+
+def _factor(case: Case, name: str) -> float:
+    """A factor, recorded in single precision, as the number that was meant."""
+    return round(case.number(name), 6)
+
+
+@harness.network("gimmvfi_r", "gimm-vfi-r")
+@harness.network("gimmvfi_f", "gimm-vfi-f")
+def _gimm_vfi(net: nn.Module, case: Case) -> Results:
+    scale = _factor(case, "ds_factor") if "ds_factor" in case else 1.0
+    img0, rows, columns = _pad(case["img0"], 32)
+    img1, _, _ = _pad(case["img1"], 32)
+    pair = net.prepare(net.encode(img0, scale), net.encode(img1, scale))
+    batch = len(img0)
+    found = [net.synthesize(pair, t.expand(batch) if t.ndim == 0 else t) for t in case["t"]]
+    return {
+        "imgt": torch.stack([new.frames[..., rows, columns] for new in found]),
+        "flow01": pair.motion.flows[0],
+        "flow10": pair.motion.flows[1],
+        "flowt": torch.stack([new.motion for new in found]),
+        "flowt0_quarter": torch.stack([new.quarter[0] for new in found]),
+        "flowt1_quarter": torch.stack([new.quarter[1] for new in found]),
+    }

@@ -1,0 +1,254 @@
+"""GIMM-VFI (NeurIPS 2024, arXiv 2407.08680): implicit motion modelling, then synthesis in the manner of AMT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vsvfi.backend import Shapes
+from vsvfi.nets.blocks import FrozenBatchNorm2d, conv, conv_prelu, resize
+from vsvfi.nets.flowformer.network import FlowFormer
+from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
+from vsvfi.nets.gimm.network import EndpointMotion, ImplicitMotion
+from vsvfi.nets.ifr import SideResBlock
+from vsvfi.nets.multifield import BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
+from vsvfi.nets.raft.network import RAFT, FrameFeatures
+from vsvfi.ops import backward_warp
+
+__all__ = ["GIMMVFI", "Pair", "build"]
+
+FIELDS = 3
+RADIUS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame in [-1, 1], ``(B, 3, H, W)``, and reduced to ``(B, 3, h, w)``, with features of the latter."""
+
+    image: Tensor
+    reduced: Tensor
+    features: FrameFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What B pairs of frames have in common at every timestep.
+
+    ``frames`` and ``reduced`` are in [-1, 1]; everything but ``frames`` is of the reduced size, on which the motion
+    is estimated: ``upsampled`` are the features ``(B, 128, h/4, w/4)`` and ``(B, 64, h, w)`` of each frame.
+    """
+
+    frames: tuple[Tensor, Tensor]
+    reduced: tuple[Tensor, Tensor]
+    motion: EndpointMotion
+    correlation: BidirectionalCorrelation
+    upsampled: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFrames:
+    """The frames at T timesteps, ``(T, 3, H, W)`` in [0, 1], and the motion that led to them.
+
+    ``motion`` ``(T, 2, h, w)`` is the flow over the whole interval, ``quarter`` ``(T, 2, h/4, w/4)`` the refined
+    flows to frame 0 and to frame 1.
+    """
+
+    frames: Tensor
+    motion: Tensor
+    quarter: tuple[Tensor, Tensor]
+
+
+def _upsample(doublings: int, in_channels: int, width: int) -> nn.Sequential:
+    """Features at 2 ** ``doublings`` times their size, with ``2 * width`` channels."""
+    return nn.Sequential(
+        *(nn.PixelShuffle(2) for _ in range(doublings)),
+        conv_prelu(in_channels // 4**doublings, width, 5),
+        *(conv_prelu(width, width) for _ in range(3)),
+        conv_prelu(width, 2 * width),
+        nn.Conv2d(2 * width, 2 * width, 1),
+        FrozenBatchNorm2d(2 * width),
+        nn.ReLU(),
+    )
+
+
+class InitDecoder(nn.Module):
+    """Refines both flows and makes the feature of the new frame, at 1/4 of the size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upsample = _upsample(1, 256, 64)
+        self.convblock = nn.Sequential(
+            conv_prelu(2 * 128 + 2 * 2 + 4 * 3, 128, 1), *(SideResBlock(128, 64) for _ in range(3)), conv(128, 5 + 128)
+        )
+
+    def forward(
+        self, features: tuple[Tensor, Tensor], frames: tuple[Tensor, Tensor], flows: tuple[Tensor, Tensor]
+    ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+        """The refined flows, the logit of the mask, and the feature of the new frame.
+
+        Args:
+            features: of both frames, ``(T, 128, h, w)``.
+            frames: ``(T, 3, h, w)``.
+            flows: from the new frame to both, ``(T, 2, h, w)``.
+        """
+        warped = [backward_warp(x, flow) for x, flow in zip(features, flows, strict=True)]
+        images = [backward_warp(x, flow) for x, flow in zip(frames, flows, strict=True)]
+        out = self.convblock(torch.cat((*warped, *flows, *frames, *images), 1))
+        more0, more1, logit, feature = torch.split(out, [2, 2, 1, 128], 1)
+        return (flows[0] + more0.float(), flows[1] + more1.float()), logit.float(), feature
+
+
+class FinalDecoder(nn.Module):
+    """Turns one pair of flows into several, with masks and residuals, at full size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upsample = _upsample(2, 128, 32)
+        self.convblock = nn.Sequential(
+            conv_prelu(128 + 2 * 64 + 2 * 2 + 1 + 4 * 3, 256),
+            *(SideResBlock(256, 64) for _ in range(3)),
+            conv(256, FIELDS * (2 + 2 + 1 + 3)),
+        )
+
+    def forward(
+        self,
+        feature: Tensor,
+        features: tuple[Tensor, Tensor],
+        frames: tuple[Tensor, Tensor],
+        flows: tuple[Tensor, Tensor],
+        logit: Tensor,
+    ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+        """The flows ``(T, 2 * K, H, W)``, the mask ``(T, K, H, W)`` and the residual ``(T, 3 * K, H, W)``, fp32.
+
+        Args:
+            feature: of the new frame, ``(T, 128, H, W)``.
+            features: of both frames, ``(T, 64, H, W)``.
+            frames: ``(T, 3, H, W)``.
+            flows: from the new frame to both, ``(T, 2, H, W)``.
+            logit: of the mask, ``(T, 1, H, W)``.
+        """
+        warped = [backward_warp(x, flow) for x, flow in zip(features, flows, strict=True)]
+        images = [backward_warp(x, flow) for x, flow in zip(frames, flows, strict=True)]
+        out = self.convblock(torch.cat((feature, *warped, *flows, logit, *frames, *images), 1))
+        more0, more1, more, residual = torch.split(out.float(), [FIELDS * n for n in (2, 2, 1, 3)], 1)
+        fields = (flows[0].repeat(1, FIELDS, 1, 1) + more0, flows[1].repeat(1, FIELDS, 1, 1) + more1)
+        return fields, torch.sigmoid(logit + more), residual
+
+
+class GIMMVFI(nn.Module):
+    """The frame at any time between two frames.
+
+    Args:
+        flow_estimator: estimates the flows between the frames; frame features come from it as well.
+        projected: whether its features are projected to other widths first (GIMM-VFI-R).
+    """
+
+    def __init__(self, flow_estimator: RAFT | FlowFormer, *, projected: bool) -> None:
+        super().__init__()
+        self.flow_estimator = flow_estimator
+        self.motion = ImplicitMotion()
+        self.matching_projection = nn.Conv2d(256, 256, 1) if projected else nn.Identity()
+        self.eighth_projection = nn.Conv2d(128, 256, 1) if projected else nn.Identity()
+        self.quarter_projection = nn.Conv2d(96, 128, 1) if projected else nn.Identity()
+        self.init_decoder = InitDecoder()
+        self.final_decoder = FinalDecoder()
+        correlation = 2 * 4 * (2 * RADIUS + 1) ** 2
+        self.update_low, self.update_high = (
+            UpdateBlock(
+                correlation=(correlation, 256, 192), flow=(128, 64), joint=188, hidden=192, feature=128, scale=s
+            )
+            for s in (2, 1)
+        )
+        self.blend = FieldBlend(FIELDS, 7)
+
+    def encode(self, frame: Tensor, scale: float = 1.0) -> Frame:
+        """A frame ``(N, 3, H, W)`` in [0, 1] with its features, at about ``scale`` times its size."""
+        reduced = resize_to(frame, reduced_size((frame.shape[-2], frame.shape[-1]), scale, 8))
+        return Frame(2 * frame - 1, 2 * reduced - 1, self.flow_estimator.encode(reduced))
+
+    def prepare(self, first: Frame, second: Frame) -> Pair:
+        """What does not depend on the time: flows, motion latents, correlations, upsampled features."""
+        features = (first.features, second.features)
+        motion = self.motion.encode(
+            self.flow_estimator.flow(*features)[0], self.flow_estimator.flow(*reversed(features))[0]
+        )
+        correlation = BidirectionalCorrelation.of(*(self.matching_projection(x.matching) for x in features))
+        upsampled = [
+            (
+                self.init_decoder.upsample(self.eighth_projection(x.eighth)),
+                self.final_decoder.upsample(self.quarter_projection(x.quarter)),
+            )
+            for x in features
+        ]
+        return Pair(
+            (first.image, second.image),
+            (first.reduced, second.reduced),
+            motion,
+            correlation,
+            (upsampled[0], upsampled[1]),
+        )
+
+    def synthesize(self, pair: Pair, timesteps: Tensor) -> NewFrames:
+        """The frames at ``timesteps`` ``(T,)`` in (0, 1): one for each of B pairs, or any number for one pair."""
+        return self.render(pair, timesteps, self.motion(pair.motion, timesteps)[1])
+
+    def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
+        """The frames at ``timesteps`` between ``(B, 3, H, W)`` in [0, 1]; H, W multiples of 32, or 8 / ``scale``."""
+        pair = self.prepare(self.encode(frame0, scale), self.encode(frame1, scale))
+        return self.synthesize(pair, timesteps).frames
+
+    def render(self, pair: Pair, timesteps: Tensor, motion: Tensor) -> NewFrames:
+        """The frames at ``timesteps`` from the motion ``(T, 2, h, w)`` that `ImplicitMotion` predicted for them."""
+        count = len(timesteps)
+        t = timesteps.view(-1, 1, 1, 1)
+        frames, reduced = (_expand(both, count) for both in (pair.frames, pair.reduced))
+        features0, features1 = (_expand(both, count) for both in pair.upsampled)
+        size = (motion.shape[-2], motion.shape[-1])
+        coarse = (size[0] // 4, size[1] // 4)
+
+        flows = (resize_flow(-t * motion, coarse), resize_flow((1 - t) * motion, coarse))
+        small = (resize_to(reduced[0], coarse), resize_to(reduced[1], coarse))
+        flows, logit, feature = self.init_decoder((features0[0], features1[0]), small, flows)
+
+        correlation, eighth = self._lookup(pair.correlation, flows, t)
+        more, more_flow = self.update_low(feature, eighth, correlation)
+        feature, flows = feature + more, (flows[0] + more_flow[:, :2], flows[1] + more_flow[:, 2:])
+        more, more_flow = self.update_high(feature, torch.cat(flows, 1), resize(correlation, 2))
+        feature, flows = feature + more, (flows[0] + more_flow[:, :2], flows[1] + more_flow[:, 2:])
+
+        fields, mask, residual = self.final_decoder(
+            resize(feature, 4),
+            (features0[1], features1[1]),
+            reduced,
+            (resize_flow(flows[0], size), resize_flow(flows[1], size)),
+            resize(logit, 4),
+        )
+        full = (frames[0].shape[-2], frames[0].shape[-1])
+        fields = (resize_flow(fields[0], full), resize_flow(fields[1], full))
+        mask, residual = resize_to(mask, full), resize_to(residual, full)
+        result = self.blend(list(warped_fields(frames, fields, mask, residual))).float()
+        return NewFrames(((result + 1) / 2).clamp(0, 1), motion, flows)
+
+    @staticmethod
+    def _lookup(
+        correlation: BidirectionalCorrelation, flows: tuple[Tensor, Tensor], t: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The correlations along the motion through the new frame, and the flows, at 1/8 of the size."""
+        h, w = flows[0].shape[-2] // 2, flows[0].shape[-1] // 2
+        flow0, flow1 = (resize_flow(flow, (h, w)) for flow in flows)
+        grid = pixel_grid(h, w, t.device)
+        found = correlation.lookup(grid + flow1 / (1 - t), grid + flow0 / t, radius=RADIUS)
+        return torch.cat(found, 1), torch.cat((flow0, flow1), 1)
+
+
+def _expand(both: tuple[Tensor, Tensor], count: int) -> tuple[Tensor, Tensor]:
+    return both[0].expand(count, -1, -1, -1), both[1].expand(count, -1, -1, -1)
+
+
+def build(shapes: Shapes) -> GIMMVFI:
+    """The network whose state dict has these shapes: on RAFT, or on FlowFormer."""
+    if "flow_estimator.cost_encoder.latent_tokens" in shapes:
+        return GIMMVFI(FlowFormer(), projected=False)
+    return GIMMVFI(RAFT(), projected=True)
