@@ -1,12 +1,15 @@
 // Motion between two frames, carried to an instant between them.
 #include <vector>
 
+#include "api.h"
 #include "flow_samples.h"
+#include "parallel.h"
 
 namespace vsvfi::flow {
 namespace {
 
 constexpr float kLeastTrust = 1e-4f;
+constexpr int kGrain = 16;  // rows a thread takes at a time
 
 struct Field {
   int width, height;
@@ -15,25 +18,25 @@ struct Field {
       : width(w), height(h), x(static_cast<size_t>(w) * h), y(x.size()), weight(x.size()) {}
 };
 
-float sample(const float* flow, int width, int height, float px, float py, int channel) {
+float sample(const float* plane, int width, int height, float px, float py) {
   px = std::min(std::max(px, 0.0f), static_cast<float>(width - 1));
   py = std::min(std::max(py, 0.0f), static_cast<float>(height - 1));
   const int x0 = static_cast<int>(px), y0 = static_cast<int>(py);
   const int x1 = std::min(x0 + 1, width - 1), y1 = std::min(y0 + 1, height - 1);
   const float fx = px - static_cast<float>(x0), fy = py - static_cast<float>(y0);
-  const auto at = [&](int x, int y) { return flow[2 * (static_cast<ptrdiff_t>(y) * width + x) + channel]; };
+  const auto at = [&](int x, int y) { return plane[static_cast<ptrdiff_t>(y) * width + x]; };
   const float top = at(x0, y0) + (at(x1, y0) - at(x0, y0)) * fx;
   const float bottom = at(x0, y1) + (at(x1, y1) - at(x0, y1)) * fx;
   return top + (bottom - top) * fy;
 }
 
 // Bilinear forward splatting of `scale` * flow, each vector weighted by its trust.
-void splat(const float* flow, const float* trust, float time, float scale, Field& field) {
+void splat(const float* flow_x, const float* flow_y, const float* trust, float time, float scale, Field& field) {
   const int width = field.width, height = field.height;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const ptrdiff_t i = static_cast<ptrdiff_t>(y) * width + x;
-      const float u = flow[2 * i], v = flow[2 * i + 1];
+      const float u = flow_x[i], v = flow_y[i];
       const float px = static_cast<float>(x) + u * time, py = static_cast<float>(y) + v * time;
       if (!(px > -1.0f && py > -1.0f && px < static_cast<float>(width) && py < static_cast<float>(height))) continue;
       const int x0 = static_cast<int>(std::floor(px)), y0 = static_cast<int>(std::floor(py));
@@ -105,28 +108,32 @@ void pull_push(Field& field) {
 }  // namespace
 }  // namespace vsvfi::flow
 
-// How far each vector of `flow` can be trusted: near 1 where following it and then `back` returns to the start.
-VSVFI_FLOW_API void vsvfi_flow_trust(const float* flow, const float* back, int32_t width, int32_t height, float* out) {
+// How far each vector of a flow can be trusted: near 1 where following it and then the flow back returns to the start.
+VSVFI_API void vsvfi_flow_trust(const float* flow_x, const float* flow_y, const float* back_x, const float* back_y,
+                                int32_t width, int32_t height, float* out) {
   using namespace vsvfi::flow;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const ptrdiff_t i = static_cast<ptrdiff_t>(y) * width + x;
-      const float px = static_cast<float>(x) + flow[2 * i], py = static_cast<float>(y) + flow[2 * i + 1];
-      const float ex = flow[2 * i] + sample(back, width, height, px, py, 0);
-      const float ey = flow[2 * i + 1] + sample(back, width, height, px, py, 1);
-      out[i] = std::exp(-std::sqrt(ex * ex + ey * ey)) + kLeastTrust;
+  vsvfi::parallel_for(height, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; ++y) {
+      for (int x = 0; x < width; ++x) {
+        const ptrdiff_t i = y * width + x;
+        const float px = static_cast<float>(x) + flow_x[i], py = static_cast<float>(y) + flow_y[i];
+        const float ex = flow_x[i] + sample(back_x, width, height, px, py);
+        const float ey = flow_y[i] + sample(back_y, width, height, px, py);
+        out[i] = std::exp(-std::sqrt(ex * ex + ey * ey)) + kLeastTrust;
+      }
     }
-  }
+  });
 }
 
 // The motion field at `time` from both flows, and the share of the first frame in what is seen there.
-VSVFI_FLOW_API void vsvfi_flow_project(const float* forward, const float* backward, const float* forward_trust,
-                                       const float* backward_trust, int32_t width, int32_t height, float time,
-                                       float* out_x, float* out_y, float* out_share) {
+VSVFI_API void vsvfi_flow_project(const float* forward_x, const float* forward_y, const float* backward_x,
+                                  const float* backward_y, const float* forward_trust, const float* backward_trust,
+                                  int32_t width, int32_t height, float time, float* out_x, float* out_y,
+                                  float* out_share) {
   using namespace vsvfi::flow;
   Field field(width, height), other(width, height);
-  splat(forward, forward_trust, time, 1.0f, field);
-  splat(backward, backward_trust, 1.0f - time, -1.0f, other);
+  splat(forward_x, forward_y, forward_trust, time, 1.0f, field);
+  splat(backward_x, backward_y, backward_trust, 1.0f - time, -1.0f, other);
   const ptrdiff_t count = static_cast<ptrdiff_t>(width) * height;
   for (ptrdiff_t i = 0; i < count; ++i) {
     const float first = std::min(std::max(field.weight[i], 0.02f), 1.0f) * (1.0f - time);

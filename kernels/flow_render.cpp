@@ -1,7 +1,9 @@
 // A new plane from the planes before and after it: both sampled along the motion, blended by visibility.
 #include <vector>
 
+#include "api.h"
 #include "flow_samples.h"
+#include "parallel.h"
 
 namespace vsvfi::flow {
 namespace {
@@ -47,7 +49,8 @@ void render(const Plane& first, const Plane& second, const Plane& out, const flo
             const float* share, int width, int height, float time) {
   const float step_x = static_cast<float>(width) / static_cast<float>(out.width);
   const float step_y = static_cast<float>(height) / static_cast<float>(out.height);
-  for (int y = 0; y < out.height; ++y) {
+  parallel_for(out.height, 16, [&](int64_t begin, int64_t end) {
+  for (int y = static_cast<int>(begin); y < end; ++y) {
     const float gy = std::min(std::max((static_cast<float>(y) + 0.5f) * step_y - 0.5f, 0.0f),
                               static_cast<float>(height - 1));
     const int y0 = static_cast<int>(gy), y1 = std::min(y0 + 1, height - 1);
@@ -68,13 +71,14 @@ void render(const Plane& first, const Plane& second, const Plane& out, const flo
       row[x] = S::store(b + (a - b) * s, out.peak);
     }
   }
+  });
 }
 
 }  // namespace
 }  // namespace vsvfi::flow
 
 // Draws `out` at `time`; motion and share lie on a (width, height) grid over the picture, motion in grid steps.
-VSVFI_FLOW_API void vsvfi_flow_render(const vsvfi::flow::Plane* first, const vsvfi::flow::Plane* second,
+VSVFI_API void vsvfi_flow_render(const vsvfi::flow::Plane* first, const vsvfi::flow::Plane* second,
                                       const vsvfi::flow::Plane* out, const float* motion_x, const float* motion_y,
                                       const float* share, int32_t width, int32_t height, float time) {
   using namespace vsvfi::flow;

@@ -7,12 +7,6 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(_WIN32)
-#define VSVFI_FLOW_API extern "C" __declspec(dllexport)
-#else
-#define VSVFI_FLOW_API extern "C" __attribute__((visibility("default")))
-#endif
-
 namespace vsvfi::flow {
 
 enum SampleKind : int32_t { kByte = 0, kWord = 1, kHalf = 2, kSingle = 3 };

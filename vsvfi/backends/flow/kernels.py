@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-import platform
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import vsvfi
+from vsvfi import native
 from vsvfi.backend import PlaneFrame
 
-__all__ = ["luma", "project", "render", "trust"]
+__all__ = ["Pyramid", "Search", "luma", "project", "pyramid", "render", "search", "trust"]
 
 type Floats = NDArray[np.float32]
+type Flow = tuple[Floats, Floats]
+type Motion = tuple[Floats, Floats, Floats]
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (BT.601); motion does not care which matrix."""
@@ -43,24 +43,11 @@ KINDS = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float16): 2,
 
 @cache
 def _library() -> ctypes.CDLL:
-    suffix = {"win32": ".dll"}.get(sys.platform, ".so")
-    prefix = "" if sys.platform == "win32" else "lib"
-    names = [f"{prefix}vsvfi_kernels{suffix}"]
-    if platform.machine().lower() in ("x86_64", "amd64") and _has_avx2():
-        names.insert(0, f"{prefix}vsvfi_kernels_v3{suffix}")
-    for name in names:
-        for folder in vsvfi.__path__:
-            path = Path(folder) / "native" / name
-            if path.is_file():
-                return ctypes.CDLL(str(path))
-    raise RuntimeError("the compiled kernels of vsvfi are missing; reinstall the package (see `vsvfi doctor`)")
-
-
-def _has_avx2() -> bool:
-    try:
-        return " avx2 " in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
+    found = native.library()
+    if found is None:
+        raise RuntimeError(f"the compiled kernels are missing: {native.problem()}")
+    found.vsvfi_flow_pyramid_size.restype = ctypes.c_int64
+    return found
 
 
 def _plane(array: NDArray[Any], bits: int) -> Plane:
@@ -74,51 +61,91 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def luma(frame: PlaneFrame, shrink: int) -> NDArray[np.uint8]:
-    """Luma of a frame as bytes, averaged over ``shrink`` x ``shrink`` samples; sizes are rounded up."""
+def _describe(frame: PlaneFrame, shrink: int) -> tuple[Any, Any, int, int, int]:
+    """The planes that luma is made of, their weights and number, and the width and height of shrunk luma."""
     planes = frame.planes if frame.family == "RGB" else frame.planes[:1]
     height, width = (-(-size // shrink) for size in planes[0].shape)
     described = (Plane * len(planes))(*(_plane(plane, frame.bits) for plane in planes))
     weights = (ctypes.c_float * 3)(*(LUMA if len(planes) == 3 else (1.0, 0.0, 0.0)))
+    return described, weights, len(planes), width, height
+
+
+def luma(frame: PlaneFrame, shrink: int) -> NDArray[np.uint8]:
+    """Luma of a frame as bytes, averaged over ``shrink`` x ``shrink`` samples; sizes are rounded up."""
+    planes, weights, count, width, height = _describe(frame, shrink)
     out = np.empty((height, width), np.uint8)
-    sums = np.empty(width, np.float32)
-    _library().vsvfi_flow_luma(described, weights, len(planes), shrink, _pointer(out), width, height, _pointer(sums))
+    _library().vsvfi_flow_luma(planes, weights, count, shrink, _pointer(out), width, height)
     return out
 
 
-def trust(flow: Floats, back: Floats) -> Floats:
-    """How far each vector of ``flow`` (H, W, 2) can be trusted, (H, W) in (0, 1]: does ``back`` lead home?"""
-    height, width = flow.shape[:2]
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """Luma of a frame and its halves, as the kernels lay them out (kernels/flow_pyramid.h)."""
+
+    data: Floats
+    width: int
+    height: int
+
+
+def pyramid(frame: PlaneFrame, shrink: int) -> Pyramid:
+    """The pyramid of a frame's luma, averaged over ``shrink`` x ``shrink`` samples first."""
+    planes, weights, count, width, height = _describe(frame, shrink)
+    library = _library()
+    data = np.empty(library.vsvfi_flow_pyramid_size(width, height), np.float32)
+    library.vsvfi_flow_pyramid(planes, weights, count, shrink, width, height, _pointer(data))
+    return Pyramid(data, width, height)
+
+
+class Search(ctypes.Structure):
+    """Settings of the search (struct SearchSettings in kernels/flow_search.cpp)."""
+
+    _fields_ = (
+        ("finest", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+        ("rounds", ctypes.c_int32),
+        ("iterations", ctypes.c_int32),
+    )
+
+
+def search(source: Pyramid, target: Pyramid, settings: Search) -> Flow:
+    """Flow from one frame to another: x and y, (H, W) each, in samples of the pyramids' first level."""
+    x, y = (np.empty((source.height, source.width), np.float32) for _ in range(2))
+    _library().vsvfi_flow_search(
+        _pointer(source.data), _pointer(target.data), source.width, source.height, ctypes.byref(settings),
+        _pointer(x), _pointer(y),
+    )  # fmt: skip
+    return x, y
+
+
+def trust(flow: Flow, back: Flow) -> Floats:
+    """How far each vector of ``flow`` can be trusted, (H, W) in (0, 1]: does ``back`` lead home?"""
+    height, width = flow[0].shape
     out = np.empty((height, width), np.float32)
-    _library().vsvfi_flow_trust(_pointer(flow), _pointer(back), width, height, _pointer(out))
+    _library().vsvfi_flow_trust(
+        _pointer(flow[0]), _pointer(flow[1]), _pointer(back[0]), _pointer(back[1]), width, height, _pointer(out)
+    )
     return out
 
 
-def project(
-    forward: Floats, backward: Floats, trusts: tuple[Floats, Floats], timestep: Fraction
-) -> tuple[Floats, Floats, Floats]:
+def project(forward: Flow, backward: Flow, trusts: tuple[Floats, Floats], timestep: Fraction) -> Motion:
     """The motion at ``timestep`` (x and y, from the first frame to the second), and the first frame's share there."""
-    height, width = forward.shape[:2]
+    height, width = forward[0].shape
     x, y, share = (np.empty((height, width), np.float32) for _ in range(3))
     _library().vsvfi_flow_project(
-        _pointer(forward), _pointer(backward), _pointer(trusts[0]), _pointer(trusts[1]), width, height,
+        *(_pointer(plane) for plane in (*forward, *backward, *trusts)), width, height,
         ctypes.c_float(float(timestep)), _pointer(x), _pointer(y), _pointer(share),
     )  # fmt: skip
     return x, y, share
 
 
 def render(
-    first: PlaneFrame,
-    second: PlaneFrame,
-    motion: tuple[Floats, Floats, Floats],
-    timestep: Fraction,
-    out: Sequence[NDArray[Any]],
+    first: PlaneFrame, second: PlaneFrame, motion: Motion, timestep: Fraction, out: Sequence[NDArray[Any]]
 ) -> None:
     """Draw the planes ``out`` at ``timestep`` from two frames and the motion that `project` returned."""
     height, width = motion[0].shape
     for before, after, target in zip(first.planes, second.planes, out, strict=True):
         _library().vsvfi_flow_render(
             ctypes.byref(_plane(before, first.bits)), ctypes.byref(_plane(after, first.bits)),
-            ctypes.byref(_plane(target, first.bits)), _pointer(motion[0]), _pointer(motion[1]), _pointer(motion[2]),
-            width, height, ctypes.c_float(float(timestep)),
+            ctypes.byref(_plane(target, first.bits)), *(_pointer(plane) for plane in motion), width, height,
+            ctypes.c_float(float(timestep)),
         )  # fmt: skip
