@@ -5,9 +5,11 @@ from __future__ import annotations
 import harness
 import torch
 from harness import Case, Results
+from run_ema_ifrnet import outputs
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vsvfi.nets.multifield import BidirectionalCorrelation
 from vsvfi.nets.raft.network import FrameFeatures
 
 
@@ -82,4 +84,32 @@ def _gimm_vfi(net: nn.Module, case: Case) -> Results:
         "flowt": torch.stack([new.motion for new in found]),
         "flowt0_quarter": torch.stack([new.quarter[0] for new in found]),
         "flowt1_quarter": torch.stack([new.quarter[1] for new in found]),
+    }
+
+
+@harness.operator("op_corr_bidir")
+def _corr_bidir(case: Case) -> Results:
+    inputs = {name: case[name].requires_grad_() for name in ("fmap0", "fmap1", "coords0", "coords1")}
+    correlation = BidirectionalCorrelation.of(inputs["fmap0"], inputs["fmap1"])
+    out0, out1 = correlation.lookup(inputs["coords0"], inputs["coords1"], radius=4)
+    torch.autograd.backward((out0, out1), (case["grad_output0"], case["grad_output1"]))
+    return {"out0": out0, "out1": out1, **{f"grad_{name}": tensor.grad for name, tensor in inputs.items()}}
+
+
+@harness.network("amt_s", "amt-s")
+@harness.network("amt_l", "amt-l")
+@harness.network("amt_g", "amt-g")
+def _amt(net: nn.Module, case: Case) -> Results:
+    scale = _factor(case, "scale_factor")
+    frame0, rows, columns = _pad(case["frame0"], round(16 / scale))
+    frame1, _, _ = _pad(case["frame1"], round(16 / scale))
+    pair = net.prepare(frame0, frame1, scale)
+    with outputs(net, "decoder4", "update4") as kept:
+        fields = net.fields(pair, case["timestep"].reshape(1))
+    return {
+        "out": net.render(pair, fields)[..., rows, columns],
+        "dec4_flow0": kept["decoder4"][0][:, :2],
+        "upd4_dflow": kept["update4"][0][1],
+        "flow0": fields.flows[0],
+        "mask": fields.mask,
     }

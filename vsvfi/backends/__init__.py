@@ -14,9 +14,11 @@ from vsvfi.registry import hookimpl
 __all__ = ["BUILTIN", "vsvfi_backends"]
 
 BUILTIN: tuple[str, ...] = (
+    "amt",
     "bmbc",
     "dain",
     "ema_vfi",
+    "figan",
     "flow",
     "gimm_vfi",
     "ifrnet",
