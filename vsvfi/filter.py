@@ -352,7 +352,7 @@ def create_engine(settings: Settings, timeline: Timeline, core: vs.Core) -> Engi
         import torch  # noqa: F401
     except ImportError:
         raise VsvfiError(f"model {info.name!r} needs PyTorch: pip install 'vsvfi[torch]'") from None
-    from vsvfi.engine import TorchEngine
+    from vsvfi.torch_engine import TorchEngine
 
     device = _torch_device(settings.device)
     dtype = _torch_dtype(info, device, settings.precision)
@@ -453,7 +453,7 @@ def plan_interpolate(clip: vs.VideoNode, **arguments: Any) -> dict[str, Any]:
     else:
         rate = timeline.fps
         plan["table"] = b"".join(struct.pack("=5q", *row) for row in timeline.table())
-    return plan | {"fps_num": rate.numerator if rate else 0, "fps_den": rate.denominator if rate else 1}
+    return plan | {"fps_num": rate.numerator, "fps_den": rate.denominator if rate else 0}
 
 
 def list_models() -> list[str]:

@@ -139,54 +139,51 @@ static int resolve(Interpolate *d, Job *job, VSFrameContext *context, const VSAP
     return 1;
 }
 
-static int read_duration(const VSMap *props, Rational *duration, const VSAPI *vsapi) {
+/* How long a source frame is shown: 1/fps, or what it says itself where the rate varies. */
+static int source_duration(Interpolate *d, int source, Rational *duration, VSFrameContext *context, const VSAPI *vsapi) {
+    duration->num = d->timeline.fps_den;
+    duration->den = d->timeline.fps_num;
+    if (d->timeline.fps_num != 0)
+        return 1;
+    const VSFrame *frame = vsapi->getFrameFilter(source, d->clip, context);
+    const VSMap *props = vsapi->getFramePropertiesRO(frame);
     int no_num, no_den;
     duration->num = vsapi->mapGetInt(props, "_DurationNum", 0, &no_num);
     duration->den = vsapi->mapGetInt(props, "_DurationDen", 0, &no_den);
-    return !no_num && !no_den && duration->num > 0 && duration->den > 0;
+    vsapi->freeFrame(frame);
+    if (!no_num && !no_den && duration->num > 0 && duration->den > 0)
+        return 1;
+    char text[160];
+    snprintf(text, sizeof text,
+             "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen", source);
+    vsapi->setFilterError(text, context);
+    return 0;
 }
 
 /* Sets what belongs to the new frame's own time: duration, absolute time, scene flags. */
 static int stamp(Interpolate *d, const Job *job, int n, const VSMap *from, VSFrame *frame, VSFrameContext *context,
                  const VSAPI *vsapi) {
-    VSMap *props = vsapi->getFramePropertiesRW(frame);
-    Rational here = {d->timeline.fps_den, d->timeline.fps_num}, next = here, duration;
     Place place = timeline_place(&d->timeline, n);
-    if (d->timeline.fps_num == 0) {
-        char text[160];
-        if (!read_duration(from, &here, vsapi)) {
-            snprintf(text, sizeof text,
-                     "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen",
-                     place.source);
-            vsapi->setFilterError(text, context);
-            return 0;
-        }
-        if (timeline_needs_next(&d->timeline, &place)) {
-            const VSFrame *following = vsapi->getFrameFilter(place.source + 1, d->clip, context);
-            int known = read_duration(vsapi->getFramePropertiesRO(following), &next, vsapi);
-            vsapi->freeFrame(following);
-            if (!known) {
-                snprintf(text, sizeof text,
-                         "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen",
-                         place.source + 1);
-                vsapi->setFilterError(text, context);
-                return 0;
-            }
-        }
-    }
+    Rational here, next, duration;
+    if (!source_duration(d, place.source, &here, context, vsapi))
+        return 0;
+    next = here;
+    if (timeline_needs_next(&d->timeline, &place) && !source_duration(d, place.source + 1, &next, context, vsapi))
+        return 0;
     if (!timeline_duration(&d->timeline, n, here, next, &duration)) {
         vsapi->setFilterError("vsvfi.Interpolate: durations too fine for 64-bit fractions", context);
         return 0;
     }
+    VSMap *props = vsapi->getFramePropertiesRW(frame);
     vsapi->mapSetInt(props, "_DurationNum", duration.num, maReplace);
     vsapi->mapSetInt(props, "_DurationDen", duration.den, maReplace);
-    if (place.t_num == 0 && !job->blend && job->copy == place.source)
+    if (place.t_num == 0 && job->copy == place.source)
         return 1;
     int unset;
     double begins = vsapi->mapGetFloat(from, "_AbsoluteTime", 0, &unset);
+    double elapsed = (double)place.t_num / (double)place.t_den * (double)here.num / (double)here.den;
     if (!unset)
-        vsapi->mapSetFloat(props, "_AbsoluteTime",
-                           begins + (double)place.t_num / (double)place.t_den * (double)here.num / (double)here.den, maReplace);
+        vsapi->mapSetFloat(props, "_AbsoluteTime", begins + elapsed, maReplace);
     if (place.t_num != 0 && vsapi->mapNumElements(props, "_SceneChangePrev") > 0)
         vsapi->mapSetInt(props, "_SceneChangePrev", 0, maReplace);
     return 1;
@@ -234,11 +231,8 @@ static const VSFrame *finish(Interpolate *d, const Job *job, int n, VSFrameConte
     vsapi->freeFrame(pixels);
     const VSFrame *before = vsapi->getFrameFilter(job->place.source, d->clip, context);
     const VSMap *from = vsapi->getFramePropertiesRO(before);
-    if (job->copy != job->place.source) {
-        VSMap *props = vsapi->getFramePropertiesRW(frame);
-        if (job->copy < 0)
-            vsapi->copyMap(from, props);
-    }
+    if (job->copy < 0)
+        vsapi->copyMap(from, vsapi->getFramePropertiesRW(frame));
     int stamped = stamp(d, job, n, from, frame, context, vsapi);
     vsapi->freeFrame(before);
     if (!stamped) {
