@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = [
+    "DENSE",
     "DenseBlock",
     "FrozenBatchNorm2d",
     "ResidualBlock",
@@ -83,13 +86,17 @@ class FrozenBatchNorm2d(nn.Module):
         return result
 
 
+DENSE = (128, 128, 96, 64, 32)
+"""Channels of the dense layers of a PWC-Net level."""
+
+
 class DenseBlock(nn.ModuleList):
     """The densely connected layers of a PWC-Net level (arXiv 1709.02371): new features go in front of the old.
 
     ``out_channels`` is what `forward` returns: the input and every layer's features.
     """
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...] = (128, 128, 96, 64, 32)) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int] = DENSE) -> None:
         before = [in_channels + sum(widths[:index]) for index in range(len(widths))]
         super().__init__(conv_leaky(channels, width) for channels, width in zip(before, widths, strict=True))
         self.out_channels = in_channels + sum(widths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv, dilated_context
+from vsvfi.nets.blocks import DENSE, conv, dilated_context
 from vsvfi.nets.geometry import resize_flow, resize_to
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, WIDTHS, Level, feature_pyramid, warp
 from vsvfi.ops import bilateral_cost_volume
 
-__all__ = ["BMBC", "BMNet", "DFNet", "Encoded", "Flows", "build"]
+__all__ = ["BMBC", "BMNet", "DFNet", "Encoded", "Flows", "build", "example"]
 
 _RADII = {6: 6, 5: 4, 4: 4, 3: 2, 2: 2}
 _TAPS = 5
@@ -32,14 +33,14 @@ class BMNet(nn.Module):
     A PWC-Net whose first level is at full size, and whose cost volumes follow motions through the new frame.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, dense: Sequence[int] = DENSE) -> None:
         super().__init__()
-        self.pyramid = feature_pyramid(first_stride=1)
-        self.levels = nn.ModuleDict({"6": Level((2 * _RADII[6] + 1) ** 2, last=False)})
+        self.pyramid = feature_pyramid(widths, first_stride=1)
+        self.levels = nn.ModuleDict({"6": Level((2 * _RADII[6] + 1) ** 2, dense, last=False)})
         for level in (5, 4, 3, 2):
             # Beside the cost volume: both frames' warped features, and motion and features from the level below.
-            in_channels = (2 * _RADII[level] + 1) ** 2 + 2 * WIDTHS[level - 1] + 4
-            self.levels[str(level)] = Level(in_channels, last=level == 2)
+            in_channels = (2 * _RADII[level] + 1) ** 2 + 2 * widths[level - 1] + 4
+            self.levels[str(level)] = Level(in_channels, dense, last=level == 2)
         finest = self.levels["2"]
         assert isinstance(finest, Level)
         self.context = dilated_context(finest.dense.out_channels)
@@ -89,7 +90,7 @@ class _ResidualDenseBlock(nn.Module):
 class DFNet(nn.Module):
     """Dynamic blending filters by a residual dense network: 5 x 5 weights for each of six candidates a pixel."""
 
-    def __init__(self, in_channels: int = 408) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.shallow1 = conv(in_channels, 32)
         self.shallow2 = conv(32, 32)
@@ -123,13 +124,19 @@ class Flows(NamedTuple):
 
 
 class BMBC(nn.Module):
-    """Frames are RGB in [0, 1], of any size."""
+    """Frames are RGB in [0, 1], of any size.
 
-    def __init__(self) -> None:
+    Args:
+        widths: channels of the six levels of the feature pyramid.
+        dense: channels of the five dense layers of each level.
+        context: channels of a frame's context.
+    """
+
+    def __init__(self, *, widths: Sequence[int] = WIDTHS, dense: Sequence[int] = DENSE, context: int = 64) -> None:
         super().__init__()
-        self.bmnet = BMNet()
-        self.context = conv(3, 64, 7, bias=False)
-        self.dfnet = DFNet()
+        self.bmnet = BMNet(widths, dense)
+        self.context = conv(3, context, 7, bias=False)
+        self.dfnet = DFNet(_CANDIDATES * (3 + context) + 6)
 
     def encode(self, frame: Tensor) -> Encoded:
         """What depends on one frame ``(N, 3, H, W)``."""
@@ -190,6 +197,18 @@ class BMBC(nn.Module):
 
 
 def build(shapes: Shapes) -> BMBC:
-    """The networks; their form is fixed."""
-    del shapes
-    return BMBC()
+    """The networks whose state dict has these shapes; the published ones when there are none."""
+
+    def width(name: str, published: int) -> int:
+        return shapes.get(name, (published,))[0]
+
+    return BMBC(
+        widths=[width(f"bmnet.pyramid.{level}.0.0.bias", w) for level, w in enumerate(WIDTHS, start=1)],
+        dense=[width(f"bmnet.levels.6.dense.{layer}.0.bias", w) for layer, w in enumerate(DENSE)],
+        context=width("context.weight", 64),
+    )
+
+
+def example(_name: str) -> BMBC:
+    """A small untrained set of networks."""
+    return BMBC(widths=(4, 4, 6, 6, 8, 8), dense=(8, 8, 6, 4, 4), context=4)

@@ -9,7 +9,7 @@ __all__ = ["INFOS"]
 INFOS: tuple[BackendInfo, ...] = (
     BackendInfo(
         name="mind",
-        summary="a plain encoder-decoder; no checkpoint was published, train it with: vsvfi train mind",
+        summary="a plain encoder-decoder; no weights were published: train it with vsvfi train mind",
         backend="vsvfi.backends.mind.backend:MINDBackend",
         build="vsvfi.backends.mind.network:build",
         paper="Learning Image Matching by Simply Watching Video, ECCV 2016, arXiv 1603.06041",

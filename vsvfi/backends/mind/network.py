@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv
 
-__all__ = ["MIND", "build"]
+__all__ = ["MIND", "build", "example"]
+
+WIDTHS = (96, 96, 128, 128, 128)
 
 type Activation = Callable[[], nn.Module]
 
@@ -47,23 +49,25 @@ class MIND(nn.Module):
     """Two RGB frames in [0, 1] to the one between; H and W are multiples of 32.
 
     Args:
+        widths: channels of the five encoder blocks.
         activation: makes the activation after every convolution, the last one too. The paper's is PReLU; the
             one public re-implementation uses ReLU.
     """
 
-    def __init__(self, activation: Activation = nn.PReLU) -> None:
+    def __init__(self, *, widths: Sequence[int] = WIDTHS, activation: Activation = nn.PReLU) -> None:
         super().__init__()
-        self.enc1 = _Encoder(6, 96, activation)
-        self.enc2 = _Encoder(96, 96, activation)
-        self.enc3 = _Encoder(96, 128, activation)
-        self.enc4 = _Encoder(128, 128, activation)
-        self.enc5 = _Encoder(128, 128, activation)
-        self.dec5 = _Decoder(128, 128, activation)
-        self.dec4 = _Decoder(128 + 128, 128, activation)
-        self.dec3 = _Decoder(128 + 128, 128, activation)
-        self.dec2 = _Decoder(128 + 96, 96, activation)
-        self.dec1 = _Decoder(96, 96, activation)
-        self.out, self.out_act = conv(96, 3, 1), activation()
+        w1, w2, w3, w4, w5 = widths
+        self.enc1 = _Encoder(6, w1, activation)
+        self.enc2 = _Encoder(w1, w2, activation)
+        self.enc3 = _Encoder(w2, w3, activation)
+        self.enc4 = _Encoder(w3, w4, activation)
+        self.enc5 = _Encoder(w4, w5, activation)
+        self.dec5 = _Decoder(w5, w5, activation)
+        self.dec4 = _Decoder(w5 + w4, w4, activation)
+        self.dec3 = _Decoder(w4 + w3, w3, activation)
+        self.dec2 = _Decoder(w3 + w2, w2, activation)
+        self.dec1 = _Decoder(w2, w1, activation)
+        self.out, self.out_act = conv(w1, 3, 1), activation()
 
     def encode(self, frame0: Tensor, frame1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The pooled features of encoder blocks 2 to 5, at 1/4 to 1/32 of the size."""
@@ -87,4 +91,10 @@ class MIND(nn.Module):
 def build(shapes: Shapes) -> MIND:
     """The network whose state dict has these shapes: with ReLU where there are tensors but no PReLU slopes."""
     relu = bool(shapes) and "out_act.weight" not in shapes
-    return MIND(nn.ReLU if relu else nn.PReLU)
+    widths = [shapes.get(f"enc{block}.conv1.bias", (width,))[0] for block, width in enumerate(WIDTHS, start=1)]
+    return MIND(widths=widths, activation=nn.ReLU if relu else nn.PReLU)
+
+
+def example(_name: str) -> MIND:
+    """A very small untrained network."""
+    return MIND(widths=(4, 4, 6, 6, 8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,10 @@ from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.ops import separable_conv
 
-__all__ = ["Kernels", "SepConv", "build"]
+__all__ = ["Kernels", "SepConv", "build", "example"]
+
+
+WIDTHS = (32, 64, 128, 256, 512)
 
 
 class Kernels(NamedTuple):
@@ -43,13 +47,13 @@ def _upsample(channels: int) -> nn.Sequential:
     return nn.Sequential(_double(), conv(channels, channels), nn.ReLU())
 
 
-def _subnet(taps: int) -> nn.Sequential:
+def _subnet(channels: int, taps: int) -> nn.Sequential:
     return nn.Sequential(
-        conv(64, 64),
+        conv(channels, channels),
         nn.ReLU(),
-        conv(64, 64),
+        conv(channels, channels),
         nn.ReLU(),
-        conv(64, taps),
+        conv(channels, taps),
         nn.ReLU(),
         _double(),
         conv(taps, taps),
@@ -60,24 +64,26 @@ class SepConv(nn.Module):
     """Kernel estimation and adaptive separable convolution.
 
     Args:
-        taps: the length of the kernels, odd; 51 as published.
+        taps: the length of the kernels, odd.
+        widths: channels of the five encoder levels.
     """
 
-    def __init__(self, taps: int = 51) -> None:
+    def __init__(self, *, taps: int = 51, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.conv1 = _basic(6, 32)
-        self.conv2 = _basic(32, 64)
-        self.conv3 = _basic(64, 128)
-        self.conv4 = _basic(128, 256)
-        self.conv5 = _basic(256, 512)
-        self.deconv5, self.upsample5 = _basic(512, 512), _upsample(512)
-        self.deconv4, self.upsample4 = _basic(512, 256), _upsample(256)
-        self.deconv3, self.upsample3 = _basic(256, 128), _upsample(128)
-        self.deconv2, self.upsample2 = _basic(128, 64), _upsample(64)
-        self.vertical1 = _subnet(taps)
-        self.vertical2 = _subnet(taps)
-        self.horizontal1 = _subnet(taps)
-        self.horizontal2 = _subnet(taps)
+        w1, w2, w3, w4, w5 = widths
+        self.conv1 = _basic(6, w1)
+        self.conv2 = _basic(w1, w2)
+        self.conv3 = _basic(w2, w3)
+        self.conv4 = _basic(w3, w4)
+        self.conv5 = _basic(w4, w5)
+        self.deconv5, self.upsample5 = _basic(w5, w5), _upsample(w5)
+        self.deconv4, self.upsample4 = _basic(w5, w4), _upsample(w4)
+        self.deconv3, self.upsample3 = _basic(w4, w3), _upsample(w3)
+        self.deconv2, self.upsample2 = _basic(w3, w2), _upsample(w2)
+        self.vertical1 = _subnet(w2, taps)
+        self.vertical2 = _subnet(w2, taps)
+        self.horizontal1 = _subnet(w2, taps)
+        self.horizontal2 = _subnet(w2, taps)
         self.margin = taps // 2
 
     def kernels(self, frame1: Tensor, frame2: Tensor) -> Kernels:
@@ -101,7 +107,7 @@ class SepConv(nn.Module):
         )
 
     def apply_kernels(self, frame1: Tensor, frame2: Tensor, kernels: Kernels) -> Tensor:
-        """Equation 2: the sum of both frames, each convolved with its own kernels at every pixel."""
+        """The new frame: the sum of both frames, each convolved with its own kernels at every pixel."""
         padded1 = F.pad(frame1, [self.margin] * 4, mode="replicate").float()
         padded2 = F.pad(frame2, [self.margin] * 4, mode="replicate").float()
         return separable_conv(padded1, kernels.vertical1, kernels.horizontal1) + separable_conv(
@@ -115,4 +121,11 @@ class SepConv(nn.Module):
 
 def build(shapes: Shapes) -> SepConv:
     """The network whose state dict has these shapes; the published one when there are none."""
-    return SepConv(taps=shapes.get("vertical1.7.bias", (51,))[0])
+    taps = shapes.get("vertical1.7.bias", (51,))[0]
+    widths = [shapes.get(f"conv{level}.0.bias", (width,))[0] for level, width in enumerate(WIDTHS, start=1)]
+    return SepConv(taps=taps, widths=widths)
+
+
+def example(_name: str) -> SepConv:
+    """A very small untrained network."""
+    return SepConv(taps=5, widths=(4, 4, 6, 6, 8))

@@ -13,7 +13,7 @@ from vsvfi.nets.blocks import conv, resize
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.ops import backward_warp
 
-__all__ = ["Refined", "SuperSloMo", "UNet", "build"]
+__all__ = ["Refined", "SuperSloMo", "UNet", "build", "example"]
 
 
 def _leaky(x: Tensor) -> Tensor:
@@ -41,23 +41,26 @@ class _Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """The U-Net that both parts of the model have; H and W are multiples of 32."""
+    """The U-Net that both parts of the model have; H and W are multiples of 32.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    ``width`` is the number of channels at full size; they double down to a sixteenth.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: int = 32) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, 32, 7)
-        self.conv2 = conv(32, 32, 7)
-        self.down1 = _Down(32, 64, 5)
-        self.down2 = _Down(64, 128, 3)
-        self.down3 = _Down(128, 256, 3)
-        self.down4 = _Down(256, 512, 3)
-        self.down5 = _Down(512, 512, 3)
-        self.up1 = _Up(512, 512)
-        self.up2 = _Up(512, 256)
-        self.up3 = _Up(256, 128)
-        self.up4 = _Up(128, 64)
-        self.up5 = _Up(64, 32)
-        self.conv3 = conv(32, out_channels)
+        self.conv1 = conv(in_channels, width, 7)
+        self.conv2 = conv(width, width, 7)
+        self.down1 = _Down(width, 2 * width, 5)
+        self.down2 = _Down(2 * width, 4 * width, 3)
+        self.down3 = _Down(4 * width, 8 * width, 3)
+        self.down4 = _Down(8 * width, 16 * width, 3)
+        self.down5 = _Down(16 * width, 16 * width, 3)
+        self.up1 = _Up(16 * width, 16 * width)
+        self.up2 = _Up(16 * width, 8 * width)
+        self.up3 = _Up(8 * width, 4 * width)
+        self.up4 = _Up(4 * width, 2 * width)
+        self.up5 = _Up(2 * width, width)
+        self.conv3 = conv(width, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``, float32."""
@@ -94,10 +97,10 @@ def _warp(image: Tensor, flow: Tensor) -> Tensor:
 class SuperSloMo(nn.Module):
     """Frames are RGB in [0, 1] less the mean colour of the training data; H and W are multiples of 32."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.flow = UNet(6, 4)
-        self.refinement = UNet(20, 5)
+        self.flow = UNet(6, 4, width)
+        self.refinement = UNet(20, 5, width)
 
     def flows(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """Flow 0 to 1 and flow 1 to 0, ``(N, 4, H, W)`` in pixels."""
@@ -107,7 +110,7 @@ class SuperSloMo(nn.Module):
     def refine(self, frame0: Tensor, frame1: Tensor, flows: Tensor, t: Tensor) -> Refined:
         """Flows from time ``t`` ``(N, 1, 1, 1)`` to both frames, and where the first is visible (section 3.2)."""
         flow01, flow10 = flows[:, :2], flows[:, 2:]
-        # Equation 4.
+        # As if motion were locally smooth: flow from t is a blend of flow from either end.
         flow_t0 = -t * (1 - t) * flow01 + t * t * flow10
         flow_t1 = (1 - t) * (1 - t) * flow01 - t * (1 - t) * flow10
         warped0, warped1 = _warp(frame0, flow_t0), _warp(frame1, flow_t1)
@@ -115,7 +118,7 @@ class SuperSloMo(nn.Module):
         return Refined(flow_t0 + residual[:, 0:2], flow_t1 + residual[:, 2:4], torch.sigmoid(residual[:, 4:5]))
 
     def blend(self, frame0: Tensor, frame1: Tensor, refined: Refined, t: Tensor) -> Tensor:
-        """Equation 5: both frames, warped and weighed by time and visibility."""
+        """The new frame: both frames, warped and weighed by time and visibility."""
         weight0 = (1 - t) * refined.visibility0
         weight1 = t * (1 - refined.visibility0)
         blended = weight0 * _warp(frame0, refined.flow_t0) + weight1 * _warp(frame1, refined.flow_t1)
@@ -128,6 +131,10 @@ class SuperSloMo(nn.Module):
 
 
 def build(shapes: Shapes) -> SuperSloMo:
-    """The network; its form is fixed."""
-    del shapes
-    return SuperSloMo()
+    """The network whose state dict has these shapes; the published one when there are none."""
+    return SuperSloMo(shapes.get("flow.conv1.bias", (32,))[0])
+
+
+def example(_name: str) -> SuperSloMo:
+    """A very small untrained network."""
+    return SuperSloMo(width=2)

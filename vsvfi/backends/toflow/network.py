@@ -10,7 +10,11 @@ from vsvfi.nets.blocks import conv
 from vsvfi.nets.spynet.network import MEAN, STD, SPyNet
 from vsvfi.ops import backward_warp
 
-__all__ = ["TOFlow", "build"]
+__all__ = ["FLOW_HEADS", "TOFlow", "build", "example"]
+
+
+FLOW_HEADS = (r"^spynet\.levels\.\d\.8\.", r"^merge\.4\.")
+"""What makes the flows, and what is added to the mean of the warped frames."""
 
 
 class TOFlow(nn.Module):
@@ -38,4 +42,9 @@ class TOFlow(nn.Module):
 def build(shapes: Shapes) -> TOFlow:
     """The network; its form is fixed."""
     del shapes
+    return TOFlow()
+
+
+def example(_name: str) -> TOFlow:
+    """An untrained network; small as it was published."""
     return TOFlow()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +12,13 @@ from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv, resize
 from vsvfi.ops import backward_warp
 
-__all__ = ["VoxelFlow", "build"]
+__all__ = ["FLOW_HEADS", "VoxelFlow", "build", "example"]
+
+
+FLOW_HEADS = (r"^conv4\.",)
+"""What makes the flow and the mask."""
+
+WIDTHS = (64, 128, 256)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -21,19 +29,23 @@ class VoxelFlow(nn.Module):
     """Voxel flow between two frames, and the frame halfway.
 
     Frames are BGR in [-1, 1]; H and W are multiples of 8.
+
+    Args:
+        widths: channels of the three encoder levels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.conv1, self.conv1_bn = conv(6, 64, 5, bias=False), _norm(64)
-        self.conv2, self.conv2_bn = conv(64, 128, 5, bias=False), _norm(128)
-        self.conv3, self.conv3_bn = conv(128, 256, bias=False), _norm(256)
-        self.bottleneck, self.bottleneck_bn = conv(256, 256, bias=False), _norm(256)
+        w1, w2, w3 = widths
+        self.conv1, self.conv1_bn = conv(6, w1, 5, bias=False), _norm(w1)
+        self.conv2, self.conv2_bn = conv(w1, w2, 5, bias=False), _norm(w2)
+        self.conv3, self.conv3_bn = conv(w2, w3, bias=False), _norm(w3)
+        self.bottleneck, self.bottleneck_bn = conv(w3, w3, bias=False), _norm(w3)
         # "Deconvolution" in the paper: a bilinear upsampling and a plain convolution.
-        self.deconv1, self.deconv1_bn = conv(512, 256, bias=False), _norm(256)
-        self.deconv2, self.deconv2_bn = conv(384, 128, 5, bias=False), _norm(128)
-        self.deconv3, self.deconv3_bn = conv(192, 64, 5, bias=False), _norm(64)
-        self.conv4 = conv(64, 3, 5)
+        self.deconv1, self.deconv1_bn = conv(w3 + w3, w3, bias=False), _norm(w3)
+        self.deconv2, self.deconv2_bn = conv(w3 + w2, w2, 5, bias=False), _norm(w2)
+        self.deconv3, self.deconv3_bn = conv(w2 + w1, w1, 5, bias=False), _norm(w1)
+        self.conv4 = conv(w1, 3, 5)
 
     def voxel_flow(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """``(N, 3, H, W)`` in (-1, 1): flow x and y as fractions of the frame's half size times two, and the mask."""
@@ -47,7 +59,7 @@ class VoxelFlow(nn.Module):
         return torch.tanh(self.conv4(x).float())
 
     def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor) -> Tensor:
-        """Equations 1 to 3: both frames sampled against and along the flow, blended by the mask."""
+        """The new frame: both frames sampled against and along the flow, blended by the mask."""
         height, width = frame0.shape[-2:]
         # Half of the output is the flow in coordinates of [-1, 1]: a quarter of it counts in frame sizes.
         size = torch.tensor((width - 1, height - 1), dtype=torch.float32, device=frame0.device)
@@ -61,6 +73,10 @@ class VoxelFlow(nn.Module):
 
 
 def build(shapes: Shapes) -> VoxelFlow:
-    """The network; its form is fixed."""
-    del shapes
-    return VoxelFlow()
+    """The network whose state dict has these shapes; the published one when there are none."""
+    return VoxelFlow([shapes.get(f"conv{level}_bn.weight", (width,))[0] for level, width in enumerate(WIDTHS, start=1)])
+
+
+def example(_name: str) -> VoxelFlow:
+    """A very small untrained network."""
+    return VoxelFlow(widths=(4, 6, 8))

@@ -18,7 +18,7 @@ from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import ResidualBlock, conv, resize
 from vsvfi.ops import deform_conv2d
 
-__all__ = ["Pyramid", "ZoomingSlowMo", "build"]
+__all__ = ["Pyramid", "ZoomingSlowMo", "build", "example"]
 
 _GROUPS = 8
 
@@ -242,3 +242,8 @@ def build(shapes: Shapes) -> ZoomingSlowMo:
         extraction=blocks("extraction", 5),
         reconstruction=blocks("reconstruction", 40),
     )
+
+
+def example(_name: str) -> ZoomingSlowMo:
+    """A very small untrained network."""
+    return ZoomingSlowMo(channels=_GROUPS, extraction=1, reconstruction=1)

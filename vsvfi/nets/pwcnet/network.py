@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import DenseBlock, conv, conv_leaky, dilated_context
+from vsvfi.nets.blocks import DENSE, DenseBlock, conv, conv_leaky, dilated_context
 from vsvfi.ops import backward_warp, correlation
 
 __all__ = ["FLOW_UNIT", "WIDTHS", "Level", "PWCNet", "build", "estimate", "feature_pyramid", "warp"]
@@ -31,20 +31,20 @@ def _upsample(in_channels: int) -> nn.ConvTranspose2d:
 class Level(nn.Module):
     """What a pyramid level does with its cost volume: dense layers, a flow, and both upsampled for the next."""
 
-    def __init__(self, in_channels: int, *, last: bool) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int] = DENSE, *, last: bool) -> None:
         super().__init__()
-        self.dense = DenseBlock(in_channels)
+        self.dense = DenseBlock(in_channels, widths)
         self.predict = conv(self.dense.out_channels, 2)
         if not last:
             self.upsample_flow = _upsample(2)
             self.upsample_features = _upsample(self.dense.out_channels)
 
 
-def feature_pyramid(first_stride: int = 2) -> nn.ModuleDict:
+def feature_pyramid(widths: Sequence[int] = WIDTHS, *, first_stride: int = 2) -> nn.ModuleDict:
     """Six levels of three convolutions; every level, the first too unless told otherwise, halves the size."""
     pyramid = nn.ModuleDict()
     channels, stride = 3, first_stride
-    for level, width in enumerate(WIDTHS, start=1):
+    for level, width in enumerate(widths, start=1):
         pyramid[str(level)] = nn.Sequential(
             conv_leaky(channels, width, stride=stride), conv_leaky(width, width), conv_leaky(width, width)
         )
