@@ -113,3 +113,17 @@ def _amt(net: nn.Module, case: Case) -> Results:
         "flow0": fields.flows[0],
         "mask": fields.mask,
     }
+
+
+@harness.network("cure", "cure")
+def _cure(net: nn.Module, case: Case) -> Results:
+    first, second = net.encode(case["frame0"]), net.encode(case["frame1"])
+    pair = net.prepare(first, second)
+    timesteps = case["timestep"].reshape(1)
+    return {
+        "out": net.synthesize(pair, timesteps),
+        "flow21": pair.flows[0],
+        "flow12": pair.flows[1],
+        "feat_frame0": first.features[:, :4],
+        "fused": net.fuse(pair, timesteps)[:, :4],
+    }
