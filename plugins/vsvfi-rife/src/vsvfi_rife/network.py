@@ -250,6 +250,10 @@ def _read_head(shapes: Shapes) -> Head | None:
     return None
 
 
+def _usual_scales(count: int) -> tuple[int, ...]:
+    return tuple(2**index for index in reversed(range(count)))
+
+
 def read_architecture(shapes: Shapes) -> Architecture:
     """The architecture of a state dict (in our names) from its shapes."""
     residual = "blocks.0.convblock.0.conv.weight" in shapes
@@ -260,7 +264,7 @@ def read_architecture(shapes: Shapes) -> Architecture:
     known = {architecture.widths: architecture.scales for architecture in ARCHITECTURES.values()}
     return Architecture(
         widths=widths,
-        scales=known.get(widths, tuple(2**index for index in reversed(range(count)))),
+        scales=known.get(widths, _usual_scales(count)),
         style="residual" if residual else "prelu" if "blocks.0.conv0.0.1.weight" in shapes else "leaky",
         outputs=shapes["blocks.0.lastconv.0.weight"][1] // 4 if residual else shapes["blocks.0.lastconv.weight"][1],
         groups=conv[0] // conv[1],
@@ -280,4 +284,6 @@ def example(name: str) -> IFNet:
         for versions, architecture in ARCHITECTURES.items()
         if name in {model_name(version) for version in versions}
     )
-    return IFNet(replace(architecture, widths=tuple(8 for _ in architecture.widths)))
+    narrow = replace(architecture, widths=(8,) * len(architecture.widths))
+    # Where the scales are unusual, only the published widths tell of them.
+    return IFNet(narrow if _usual_scales(len(narrow.widths)) == architecture.scales else architecture)

@@ -1,0 +1,325 @@
+"""Conformance checks for backends that are torch networks. All run on the CPU, on small untrained networks."""
+
+from __future__ import annotations
+
+import gc
+import re
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsvfi.backend import BackendInfo, Options, load_object
+from vsvfi.backends.base import TorchBackend
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+    from vsvfi.torch_engine import TorchEngine
+
+__all__ = [
+    "applicable",
+    "check_bfloat16",
+    "check_compiled",
+    "check_deterministic",
+    "check_freed",
+    "check_half",
+    "check_odd_size",
+    "check_options",
+    "check_shapes",
+    "check_source_frames",
+    "check_state_dict",
+    "check_still",
+    "check_timesteps",
+    "example_backend",
+    "example_frames",
+    "example_network",
+    "interpolate",
+]
+
+type Check = Callable[[BackendInfo], None]
+
+
+def _beside_build(info: BackendInfo, name: str) -> object:
+    module = info.build.partition(":")[0]
+    try:
+        return load_object(f"{module}:{name}")
+    except AttributeError:
+        return None
+
+
+@contextmanager
+def _seed(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def example_network(info: BackendInfo, seed: int = 0) -> nn.Module:
+    """A small untrained network of a backend, the same for the same seed; an empty module where it has none.
+
+    Raises:
+        AssertionError: there is no ``example`` beside ``build``.
+    """
+    if not info.build:
+        return nn.Module()
+    example = _beside_build(info, "example")
+    assert callable(example), f"put `example(name) -> nn.Module` into {info.build.partition(':')[0]}, beside `build`"
+    with _seed(seed):
+        network = example(info.name)
+    assert isinstance(network, nn.Module)
+    network.eval().requires_grad_(False)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            # From torch's shrinking default to a variance of 1 / fan-in: otherwise deep networks see almost nothing.
+            parameter.mul_(3**0.5)
+    return network
+
+
+def example_backend(
+    info: BackendInfo, network: nn.Module | None = None, options: Options | None = None
+) -> TorchBackend:
+    """A backend around ``network``, by default an example of its own."""
+    backend = load_object(info.backend)(info, network or example_network(info), options or Options())
+    assert isinstance(backend, TorchBackend)
+    return backend
+
+
+def _size(backend: TorchBackend) -> tuple[int, int]:
+    multiple, minimum = backend.multiple, max(backend.info.minimum, 32)
+    height = -(-minimum // multiple) * multiple
+    return height, height + multiple if multiple > 1 else height + 8
+
+
+def example_frames(backend: TorchBackend, seed: int = 0) -> list[Tensor]:
+    """Smooth coloured frames ``(1, 3, H, W)`` in (0, 1), one for each of the window, of the smallest useful size."""
+    height, width = _size(backend)
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(len(backend.info.window), 3, 5, 5, generator=generator)
+    smooth = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
+    return list(smooth.mul(0.8).add(0.1).clamp(0, 1).unsqueeze(1))
+
+
+def interpolate(backend: TorchBackend, frames: Sequence[Tensor], *timesteps: float) -> Tensor:
+    """The frames ``(T, 3, H, W)`` at ``timesteps``, by default at one half."""
+    with torch.no_grad():
+        encoded = [backend.encode(frame) for frame in frames]
+        state = backend.prepare(frames, encoded)
+        return backend.synthesize(state, torch.tensor(timesteps or (0.5,), dtype=torch.float32))
+
+
+def check_shapes(info: BackendInfo) -> None:
+    """New frames have the right shape, are finite, and leave the given ones as they were."""
+    backend = example_backend(info)
+    frames = example_frames(backend)
+    before = [frame.clone() for frame in frames]
+    result = interpolate(backend, frames)
+    _, _, height, width = frames[0].shape
+    assert result.shape == (1, 3, height * info.spatial_scale, width * info.spatial_scale)
+    assert result.is_floating_point()
+    assert result.isfinite().all()
+    for frame, original in zip(frames, before, strict=True):
+        assert torch.equal(frame, original), "a given frame was changed"
+
+
+def check_timesteps(info: BackendInfo) -> None:
+    """Several timesteps at once give what they give one by one, and differ from each other."""
+    backend = example_backend(info)
+    frames = example_frames(backend)
+    steps = (0.25, 0.5, 0.8)
+    together = interpolate(backend, frames, *steps)
+    assert len(together) == len(steps)
+    spread = (together[0] - together[-1]).abs().mean()
+    assert spread > 1e-6, "the timestep makes no difference"
+    for index, step in enumerate(steps):
+        alone = interpolate(backend, frames, step)
+        # Relative to what time changes: random networks may amplify rounding.
+        error = (together[index : index + 1] - alone).abs().mean()
+        assert error <= 0.02 * spread + 2e-7, f"at {step} the batch differs from the single frame by {error:.2g}"
+
+
+def check_deterministic(info: BackendInfo) -> None:
+    """The same question gets the same answer, bit for bit, from the same state and from a new backend."""
+    backend = example_backend(info)
+    assert not backend.network.training, "the network is not in eval mode"
+    frames = example_frames(backend)
+    steps = (0.3, 0.6) if info.timesteps == "any" else (0.5, 0.5)
+    with torch.no_grad():
+        state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
+        first, _, again = (backend.synthesize(state, torch.tensor([step])) for step in (*steps, steps[0]))
+    assert torch.equal(first, again), "synthesize changes what prepare returned"
+    assert torch.equal(first, interpolate(example_backend(info), frames, steps[0]))
+
+
+def _check_autocast(info: BackendInfo, dtype: torch.dtype) -> None:
+    backend = example_backend(info)
+    frames = example_frames(backend)
+    full = interpolate(backend, frames)
+    with torch.autocast("cpu", dtype):
+        low = interpolate(backend, frames)
+    assert low.shape == full.shape
+    assert low.isfinite().all()
+    assert (low.float() - full).abs().mean() < 0.02, f"too far from fp32 under {dtype}"
+
+
+def check_half(info: BackendInfo) -> None:
+    """Under fp16 autocast frames stay finite and close to those of fp32."""
+    _check_autocast(info, torch.float16)
+
+
+def check_bfloat16(info: BackendInfo) -> None:
+    """Under bf16 autocast frames stay finite and close to those of fp32."""
+    _check_autocast(info, torch.bfloat16)
+
+
+def check_options(info: BackendInfo) -> None:
+    """Every quality and another scale of motion give frames of the right size."""
+    network = example_network(info)
+    choices = [Options(quality=quality) for quality in info.qualities]
+    if info.supports_flow_scale:
+        choices += [Options(flow_scale=Fraction(1, 2)), Options(flow_scale=Fraction(2))]
+    for options in choices:
+        backend = example_backend(info, network, options)
+        frames = example_frames(backend)
+        result = interpolate(backend, frames)
+        assert result.shape[2:] == tuple(size * info.spatial_scale for size in frames[0].shape[2:]), options
+        assert result.isfinite().all(), options
+
+
+def check_still(info: BackendInfo) -> None:
+    """With the heads of flow and residual at zero a still picture comes out as it went in, at any time."""
+    network = example_network(info)
+    heads = _beside_build(info, "FLOW_HEADS")
+    assert isinstance(heads, tuple)
+    zeroed = 0
+    for name, parameter in network.named_parameters():
+        if any(re.search(head, name) for head in heads):
+            parameter.zero_()
+            zeroed += 1
+    assert zeroed, f"no parameter has a name like {heads}"
+    backend = example_backend(info, network)
+    frame = example_frames(backend)[0]
+    steps = (0.01, 0.5, 0.99) if info.timesteps == "any" else (0.5,)
+    result = interpolate(backend, [frame] * len(info.window), *steps)
+    if info.spatial_scale == 1:
+        torch.testing.assert_close(result, frame.expand_as(result), atol=1e-4, rtol=0)
+
+
+def check_state_dict(info: BackendInfo) -> None:
+    """A state dict survives a safetensors file, and its shapes alone rebuild the network."""
+    from safetensors.torch import load_file, save_file
+
+    network = example_network(info)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.safetensors"
+        save_file({name: value.contiguous().clone() for name, value in network.state_dict().items()}, path)
+        state = load_file(path)
+    rebuilt = load_object(info.build)({name: tuple(value.shape) for name, value in state.items()})
+    rebuilt.load_state_dict(state, strict=True)
+    frames = example_frames(example_backend(info, network))
+    expected, result = (
+        interpolate(example_backend(info, candidate.eval()), frames) for candidate in (network, rebuilt)
+    )
+    assert torch.equal(expected, result)
+
+
+def check_source_frames(info: BackendInfo) -> None:
+    """A model that enlarges frames gives the source frames enlarged, too."""
+    backend = example_backend(info)
+    frames = example_frames(backend)
+    with torch.no_grad():
+        state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
+        for index in range(len(frames)):
+            result = backend.source_frame(state, index)
+            assert result.shape[2:] == tuple(size * info.spatial_scale for size in frames[0].shape[2:])
+            assert result.isfinite().all()
+
+
+def _engine(backend: TorchBackend) -> TorchEngine:
+    import vapoursynth as vs
+
+    from vsvfi.torch_engine import TorchEngine
+
+    return TorchEngine(
+        backend.info,
+        backend,
+        vs.core.core,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        tile=None,
+        streams=1,
+        timesteps_after=lambda _n: [Fraction(1, 2)],
+        warn=lambda _line: None,
+    )
+
+
+def _render(engine: TorchEngine, width: int, height: int) -> vs.VideoFrame:
+    import numpy as np
+    import vapoursynth as vs
+
+    from vsvfi.engine import Request
+
+    generator = np.random.default_rng(0)
+    frames = {}
+    for index in range(len(engine.info.window)):
+        frame = engine.core.create_video_frame(engine.core.get_video_format(vs.RGB24), width, height)
+        for plane in range(3):
+            np.asarray(frame[plane])[:] = generator.integers(16, 240, (height, width), dtype=np.uint8)
+        frames[index] = frame
+    return engine.render(Request(0, tuple(frames), Fraction(1, 2), frames))
+
+
+def check_odd_size(info: BackendInfo) -> None:
+    """Frames of an odd size, no multiple of anything, keep their size through padding and cropping."""
+    width, height = 37, 41
+    frame = _render(_engine(example_backend(info)), width, height)
+    assert (frame.width, frame.height) == (width * info.spatial_scale, height * info.spatial_scale)
+
+
+def check_freed(info: BackendInfo) -> None:
+    """Once the filter's engine is gone, so are the network and what was cached."""
+    backend = example_backend(info)
+    engine = _engine(backend)
+    network, gone = weakref.ref(backend.network), weakref.ref(engine)
+    _render(engine, 36, 32)
+    del backend, engine
+    gc.collect()
+    assert gone() is None, "something holds on to the engine"
+    assert network() is None, "something holds on to the network"
+
+
+def check_compiled(info: BackendInfo) -> None:
+    """``torch.compile`` gives what eager execution gives."""
+    backend = example_backend(info)
+    frames = example_frames(backend)
+    torch.compiler.reset()
+    # Traced and functionalized, but not lowered to C++, which takes minutes.
+    compiled = torch.compile(interpolate, backend="aot_eager")
+    torch.testing.assert_close(compiled(backend, frames), interpolate(backend, frames), atol=1e-4, rtol=1e-4)
+
+
+def applicable(info: BackendInfo) -> list[Check]:
+    """The checks that apply to a backend, but for `check_compiled`."""
+    checks: list[Check] = [check_shapes, check_deterministic, check_odd_size, check_freed]
+    if info.timesteps == "any":
+        checks.append(check_timesteps)
+    if info.supports_half:
+        checks.append(check_half)
+    if info.supports_bfloat16:
+        checks.append(check_bfloat16)
+    if info.qualities or info.supports_flow_scale:
+        checks.append(check_options)
+    if info.build:
+        checks.append(check_state_dict)
+        if _beside_build(info, "FLOW_HEADS"):
+            checks.append(check_still)
+    if info.spatial_scale > 1:
+        checks.append(check_source_frames)
+    return checks
