@@ -1,0 +1,227 @@
+"""Training samples: every one is a function of the configuration, the seed and its index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from vsvfi.backends.jnmr.prior import measure_flows
+from vsvfi.train.config import Config, ConfigError
+from vsvfi.train.footage import Footage, open_footage
+from vsvfi.train.scenes import Scenes, render
+from vsvfi.train.textures import draw_bank, read_photos
+
+__all__ = ["Batch", "Samples", "footage_windows", "loader", "stack"]
+
+_HELD_OUT = 1_000_003
+"""Added to the seed for validation scenes and their textures."""
+
+
+class Batch(NamedTuple):
+    """Frames ``(N, 4, 3, H, W)``, the true frame ``(N, 3, H, W)``, its time ``(N,)``; flows of the frames
+    ``(N, 4, 2, H, W)``, or empty.
+    """
+
+    frames: Tensor
+    target: Tensor
+    timestep: Tensor
+    flows: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(*(value.to(device, non_blocking=True) for value in self))
+
+
+type Pictures = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of footage, whole frames: five pictures ``(5, H, W, 3)`` in 0 to 255, the target in the middle."""
+
+    pictures: NDArray[np.uint8]
+    timestep: float
+
+
+def _flows(pictures: Pictures) -> NDArray[np.float32]:
+    lumas = [cv2.cvtColor(np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for p in pictures]
+    return measure_flows((lumas[0], lumas[1], lumas[3], lumas[4]))
+
+
+def stack(pictures: Pictures, timestep: float, *, primed: bool, margin: int = 0) -> Batch:
+    """One sample, without the batch dimension, from pictures ``(5, H, W, 3)``: four frames around their target."""
+    flows = _flows(pictures) if primed else np.empty(0, np.float32)
+    if margin:
+        inside = slice(margin, -margin)
+        pictures = pictures[:, inside, inside]
+        flows = flows[..., inside, inside] if primed else flows
+    tensor = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+    return Batch(
+        tensor[[0, 1, 3, 4]],
+        tensor[2],
+        torch.tensor(timestep, dtype=torch.float32),
+        torch.from_numpy(np.ascontiguousarray(flows)),
+    )
+
+
+class Samples(Dataset[Batch]):
+    """Samples by index: generated scenes and crops of footage, mixed as the configuration says.
+
+    ``held_out`` gives generated scenes only, from other textures and seeds, undisturbed, at the midpoint.
+    """
+
+    def __init__(self, config: Config, cache: Path, *, held_out: bool = False) -> None:
+        data = config.data
+        self.config = config
+        self.held_out = held_out
+        self.seed = config.run.seed + (_HELD_OUT if held_out else 0)
+        self.margin = data.margin if config.model.primed else 0
+        photos = read_photos(Path(data.photos)) if data.photos else []
+        count = min(data.textures, 32) if held_out else data.textures
+        self.bank = torch.from_numpy(draw_bank(self.seed, count, data.texture_size, photos))
+        self.clips: list[tuple[Footage, int, NDArray[np.int64]]] = []
+        for name in () if held_out or data.scenes >= 1 else data.footage:
+            footage = open_footage(Path(name), cache)
+            size = data.crop + 2 * self.margin
+            if min(footage.frames.shape[1:3]) < size:
+                height, width = footage.frames.shape[1:3]
+                raise ConfigError(f"{name} is {width}x{height}: too small for crops of {size} (with margin)")
+            windows = [(footage, stride, footage.windows(3 * stride + 1)) for stride in data.strides]
+            self.clips += [window for window in windows if len(window[2])]
+        if not held_out and data.scenes < 1 and not self.clips:
+            raise ConfigError("the footage has no window without cuts and repeated frames")
+
+    def __getitem__(self, index: int) -> Batch:
+        rng = np.random.default_rng((self.seed, index, 1))
+        data = self.config.data
+        if self.clips and rng.random() >= data.scenes:
+            pictures, timestep = self._from_footage(rng)
+        else:
+            pictures, timestep = self._from_scene(rng, index)
+        if not self.held_out:
+            pictures = _flip(rng, pictures)
+            if rng.random() < data.repeat_outer:
+                both = rng.integers(3)
+                if both != 1:
+                    pictures[0] = pictures[1]
+                if both != 0:
+                    pictures[4] = pictures[3]
+        return stack(pictures, timestep, primed=self.config.model.primed, margin=self.margin)
+
+    def _from_footage(self, rng: np.random.Generator) -> tuple[Pictures, float]:
+        # The longer a clip, the more of its windows are seen.
+        counts = np.array([len(windows) for _, _, windows in self.clips], np.float64)
+        footage, stride, windows = self.clips[rng.choice(len(self.clips), p=np.sqrt(counts) / np.sqrt(counts).sum())]
+        start = int(windows[rng.integers(len(windows))])
+        step = int(rng.integers(1, stride)) if self.config.data.any_timestep else stride // 2
+        size = self.config.data.crop + 2 * self.margin
+        height, width = footage.frames.shape[1:3]
+        inner = (start + stride, start + 2 * stride)
+        # Of a few places, the one where most happens: real frames are mostly still.
+        places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(3)]
+
+        def action(place: tuple[int, int]) -> float:
+            y, x = place
+            first, second = (footage.frames[i, y : y + size : 4, x : x + size : 4, 1].astype(np.int16) for i in inner)
+            return float(np.abs(first - second).mean())
+
+        y, x = max(places, key=action)
+        picked = [start, inner[0], inner[0] + step, inner[1], start + 3 * stride]
+        crop = np.stack([footage.frames[i, y : y + size, x : x + size] for i in picked]).astype(np.float32)
+        crop /= 255
+        if rng.random() < 0.5:
+            return np.ascontiguousarray(crop[::-1]), 1 - step / stride
+        return crop, step / stride
+
+    def _from_scene(self, rng: np.random.Generator, index: int) -> tuple[Pictures, float]:
+        data = self.config.data
+        size = data.crop + 2 * self.margin
+        timestep = float(rng.uniform(0.05, 0.95)) if data.any_timestep and not self.held_out else 0.5
+        scene = Scenes.generate(
+            self.seed, [index], size=(size, size), textures=len(self.bank), texture_size=self.bank.shape[1]
+        )
+        five = scene.to(lambda value: torch.from_numpy(np.repeat(value, 5, 0)))
+        times = torch.tensor([-1, 0, timestep, 1, 2], dtype=torch.float32) - 0.5
+        pictures = render(five, times, self.bank, size=(size, size)).numpy()
+        inputs = [0, 1, 3, 4]
+        if not self.held_out and rng.random() < data.noise:
+            deviation = rng.uniform(0.004, 0.03)
+            pictures[inputs] += rng.normal(0, deviation, pictures[inputs].shape).astype(np.float32)
+        if not self.held_out and rng.random() < data.compression:
+            quality = int(rng.integers(40, 95))
+            for i in inputs:
+                pictures[i] = _compressed(pictures[i], quality)
+        return np.clip(pictures, 0, 1), timestep
+
+    def __len__(self) -> int:
+        return self.config.run.steps * self.config.run.batch
+
+
+def _compressed(picture: Pictures, quality: int) -> Pictures:
+    eight_bit = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+    _, code = cv2.imencode(".jpg", eight_bit, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded / np.float32(255)
+
+
+def _flip(rng: np.random.Generator, pictures: Pictures) -> Pictures:
+    if rng.random() < 0.5:
+        pictures = pictures[:, :, ::-1]
+    if rng.random() < 0.5:
+        pictures = pictures[:, ::-1]
+    if rng.random() < 0.5:
+        pictures = pictures.transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(pictures)
+
+
+def footage_windows(path: Path, cache: Path, count: int) -> Iterator[Window]:
+    """At most ``count`` windows of a video, spread over it: every second frame, the ones between as targets."""
+    footage = open_footage(path, cache)
+    starts = footage.windows(7)
+    for start in starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]:
+        yield Window(np.stack([footage.frames[start + i] for i in (0, 2, 3, 4, 6)]), 0.5)
+
+
+class _From(Sampler[int]):
+    def __init__(self, start: int, stop: int) -> None:
+        self.bounds = (start, stop)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(*self.bounds))
+
+    def __len__(self) -> int:
+        return self.bounds[1] - self.bounds[0]
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def loader(samples: Samples, start_step: int, *, pin: bool = False) -> DataLoader[Any]:
+    """Batches from step ``start_step`` on: the same whether or not the run was interrupted before it."""
+    run, data = samples.config.run, samples.config.data
+    return DataLoader(
+        samples,
+        batch_size=run.batch,
+        sampler=_From(start_step * run.batch, run.steps * run.batch),
+        num_workers=data.workers,
+        worker_init_fn=_one_thread,
+        persistent_workers=False,
+        pin_memory=pin,
+        collate_fn=_collate,
+    )
+
+
+def _collate(samples: list[Batch]) -> Batch:
+    return Batch(*(torch.stack(values) for values in zip(*samples, strict=True)))
