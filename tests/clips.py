@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -92,3 +93,17 @@ def planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
 def duration(frame: vs.VideoFrame) -> Fraction:
     """How long a frame is shown, in seconds."""
     return Fraction(frame.props["_DurationNum"], frame.props["_DurationDen"])
+
+
+@dataclass(frozen=True)
+class Piped:
+    """What a vspipe process did."""
+
+    returncode: int
+    output: bytes
+    errors: str
+
+    @property
+    def last_error(self) -> str:
+        """The line that tells a user what went wrong."""
+        return next(line for line in reversed(self.errors.splitlines()) if "rror: " in line)

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import Piped
 
 from vsvfi import registry
 
@@ -39,20 +39,6 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[tuple[str, Any]]
     calls.clear()
     yield calls
     registry.reload()
-
-
-@dataclass(frozen=True)
-class Piped:
-    """What a vspipe process did."""
-
-    returncode: int
-    output: bytes
-    errors: str
-
-    @property
-    def last_error(self) -> str:
-        """The line that tells a user what went wrong."""
-        return next(line for line in reversed(self.errors.splitlines()) if "rror: " in line)
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0] if str(error) else "not a torch file"
         raise WeightsError(f"{path} cannot be opened safely as weights: {reason}") from None
-    except (SafetensorError, RuntimeError, EOFError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (SafetensorError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path} is damaged or not a weights file: {reason}") from None
     return _unwrap(content, path)
