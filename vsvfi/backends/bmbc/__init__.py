@@ -10,10 +10,10 @@ __all__ = ["INFOS"]
 
 # BMNet's layers have PWC-Net's names; the width of its cost volume tells them apart.
 _HAS = ("conv1a.0.weight", "upfeat6.weight", "dc_conv7.weight")
-_SHAPES = {"conv6_0.0.weight": (128, 169, 3, 3), "conv2_0.0.weight": (128, 93, 3, 3)}
+_SHAPES = {"conv6_0.0.weight": (-1, 169, 3, 3)}
 
 _FILTER_HAS = ("SFE_First.weight", "GRL.3.Layer.5.dense_layer.0.weight", "Conv_Output.weight")
-_FILTER_SHAPES = {"SFE_First.weight": (32, 408, 3, 3), "Conv_Output.weight": (150, 32, 3, 3)}
+_FILTER_SHAPES = {"Conv_Output.weight": (150, 32, 3, 3)}
 _FILTER_RENAME = (
     (r"^SFE_First\.", "shallow1."),
     (r"^SFE_Second\.", "shallow2."),
@@ -23,7 +23,7 @@ _FILTER_RENAME = (
     (r"^Conv_Output\.", "head."),
 )
 
-_CONTEXT_SHAPES = {"weight": (64, 3, 7, 7)}
+_CONTEXT_SHAPES = {"weight": (-1, 3, 7, 7)}
 
 
 def _prefixed(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:

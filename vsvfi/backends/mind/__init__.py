@@ -17,11 +17,7 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("enc1.conv3.weight", "enc5.conv3.weight", "dec5.deconv.weight", "dec1.conv2.weight"),
-                shapes={
-                    "enc1.conv1.weight": (96, 6, 3, 3),
-                    "dec2.deconv.weight": (224, 96, 4, 4),
-                    "out.weight": (3, 96, 1, 1),
-                },
+                shapes={"enc1.conv1.weight": (-1, 6, 3, 3), "out.weight": (3, -1, 1, 1)},
             ),
         ),
         timesteps="midpoint",

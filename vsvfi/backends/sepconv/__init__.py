@@ -34,7 +34,7 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("moduleConv1.0.weight", "moduleDeconv5.0.weight", "moduleHorizontal2.7.weight"),
-                shapes={"moduleConv1.0.weight": (32, 6, 3, 3), "moduleVertical1.7.weight": (-1, -1, 3, 3)},
+                shapes={"moduleConv1.0.weight": (-1, 6, 3, 3), "moduleVertical1.7.weight": (-1, -1, 3, 3)},
                 rename=(
                     ("^moduleConv", "conv"),
                     ("^moduleDeconv", "deconv"),

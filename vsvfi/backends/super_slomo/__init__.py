@@ -27,10 +27,10 @@ INFOS: tuple[BackendInfo, ...] = (
             Layout(
                 has_all=("state_dictFC.conv1.weight", "state_dictAT.up5.conv2.weight"),
                 shapes={
-                    "state_dictFC.conv1.weight": (32, 6, 7, 7),
-                    "state_dictFC.conv3.weight": (4, 32, 3, 3),
-                    "state_dictAT.conv1.weight": (32, 20, 7, 7),
-                    "state_dictAT.conv3.weight": (5, 32, 3, 3),
+                    "state_dictFC.conv1.weight": (-1, 6, 7, 7),
+                    "state_dictFC.conv3.weight": (4, -1, 3, 3),
+                    "state_dictAT.conv1.weight": (-1, 20, 7, 7),
+                    "state_dictAT.conv3.weight": (5, -1, 3, 3),
                 },
                 rename=((r"^state_dictFC\.", "flow."), (r"^state_dictAT\.", "refinement.")),
             ),

@@ -34,7 +34,7 @@ INFOS: tuple[BackendInfo, ...] = (
                     "deconv3.weight",
                     "conv4.bias",
                 ),
-                shapes={"conv1.weight": (64, 6, 5, 5), "conv4.weight": (3, 64, 5, 5)},
+                shapes={"conv1.weight": (-1, 6, 5, 5), "conv4.weight": (3, -1, 5, 5)},
             ),
         ),
         timesteps="midpoint",

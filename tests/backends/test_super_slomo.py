@@ -1,0 +1,73 @@
+"""Super SloMo: its warp, its blend over time, and its file of two networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import published
+import pytest
+import torch
+
+from vsvfi import registry
+from vsvfi.backend import Options
+from vsvfi.backends.super_slomo.backend import SuperSloMoBackend
+from vsvfi.backends.super_slomo.network import Refined, SuperSloMo, build, example
+
+
+@pytest.fixture
+def network() -> SuperSloMo:
+    torch.manual_seed(0)
+    return example("super-slomo").eval().requires_grad_(False)
+
+
+def test_warp_counts_the_size_and_not_the_last_pixel(network: SuperSloMo) -> None:
+    """Without flow a pixel at x is read at x (W - 1) / W: trained weights expect it."""
+    ramp = torch.arange(32.0).expand(1, 3, 32, 32)
+    still = Refined(torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32), torch.full((1, 1, 32, 32), 0.5))
+    result = network.blend(ramp, ramp, still, torch.full((1, 1, 1, 1), 0.25))
+    torch.testing.assert_close(result, ramp * 31 / 32, atol=1e-4, rtol=0)
+
+
+def test_blend_weighs_by_time_and_visibility(network: SuperSloMo) -> None:
+    """Two flat frames: the weights are (1 - t) V and t (1 - V), normalised."""
+    black, white = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
+    still = torch.zeros(1, 2, 32, 32)
+    t, visibility = 0.25, 0.8
+    refined = Refined(still, still, torch.full((1, 1, 32, 32), visibility))
+    result = network.blend(black, white, refined, torch.full((1, 1, 1, 1), t))
+    share = t * (1 - visibility) / ((1 - t) * visibility + t * (1 - visibility))
+    torch.testing.assert_close(result, torch.full_like(result, share))
+
+
+def test_flow_is_computed_once_a_pair(network: SuperSloMo) -> None:
+    """However many timesteps are asked for, the first U-Net runs once."""
+    calls = []
+    network.flow.register_forward_hook(lambda *_: calls.append(1))
+    backend = SuperSloMoBackend(registry.find("super-slomo"), network, Options())
+    frames = list(torch.rand(2, 1, 3, 32, 32))
+    state = backend.prepare(frames, [None, None])
+    backend.synthesize(state, torch.tensor([0.25, 0.5]))
+    backend.synthesize(state, torch.tensor([0.75]))
+    assert len(calls) == 1
+
+
+def test_published_file(network: SuperSloMo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file holds both networks' state dicts, among records of the training."""
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
+    content = {
+        "Detail": "End to end Super SloMo.",
+        "epoch": 199,
+        "trainBatchSz": 6,
+        "loss": [[1.0, 2.0]],
+        "state_dictFC": network.flow.state_dict(),
+        "state_dictAT": network.refinement.state_dict(),
+    }
+    stored = published.add(tmp_path, "SuperSloMo.ckpt", content)
+    assert (stored.model, stored.name) == ("super-slomo", "adobe240")
+    published.assert_same(network, published.load("super-slomo"))
+
+
+def test_published_size() -> None:
+    """The default is the published pair of networks, of 39.6 million parameters."""
+    with torch.device("meta"):
+        assert sum(parameter.numel() for parameter in build({}).parameters()) == 39_610_473
