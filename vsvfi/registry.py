@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
 from vsvfi.backend import BackendInfo
 
-__all__ = ["PluginProblem", "UnknownModelError", "backends", "find", "hookimpl", "hookspec", "problems"]
+__all__ = [
+    "PluginProblem",
+    "UnknownModelError",
+    "backends",
+    "find",
+    "hookimpl",
+    "hookspec",
+    "origin",
+    "problems",
+    "reload",
+]
 
 PROJECT = "vsvfi"
 
@@ -81,13 +91,15 @@ def _registry() -> _Registry:
     """Load every plugin once.
 
     ``VSVFI_PLUGINS`` pins the third-party plugins to load (comma-separated entry-point names; empty: none);
-    ``VSVFI_TRACE_PLUGINS`` writes what is loaded and called to standard error.
+    ``VSVFI_TRACE_PLUGINS`` writes what is loaded, and which models it brings, to standard error.
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    if os.environ.get("VSVFI_TRACE_PLUGINS"):
-        manager.trace.root.setwriter(lambda text: sys.stderr.write(f"vsvfi plugins: {text}"))
-        manager.enable_tracing()
+    tracing = bool(os.environ.get("VSVFI_TRACE_PLUGINS"))
+
+    def trace(text: str) -> None:
+        if tracing:
+            sys.stderr.write(f"vsvfi plugins: {text}\n")
 
     problems: list[PluginProblem] = []
     pinned = os.environ.get("VSVFI_PLUGINS")
@@ -101,9 +113,11 @@ def _registry() -> _Registry:
             PluginProblem(name, "pinned by VSVFI_PLUGINS but not installed")
             for name in sorted(wanted - {entry.name for entry, _ in entries})
         ]
-    for entry, _ in entries:
+    for entry, distribution in entries:
         if wanted is not None and entry.name not in wanted:
+            trace(f"{entry.name}: left out, VSVFI_PLUGINS is {pinned!r}")
             continue
+        trace(f"{entry.name}: load {entry.value} of {distribution.name} {distribution.version}")
         try:
             manager.register(entry.load(), name=entry.name)
         except Exception as error:  # a stranger's module may raise anything
@@ -111,14 +125,16 @@ def _registry() -> _Registry:
 
     found: dict[str, BackendInfo] = {}
     origins: dict[str, str] = {}
-    # pluggy lists the last registered first; the first to bring a name keeps it.
+    # In the order of registration, the built-in ones first: the first to bring a name keeps it.
     for implementation in manager.hook.vsvfi_backends.get_hookimpls():
         plugin = implementation.plugin_name
         try:
-            infos = [_describe(item) for item in implementation.function()]
+            items = cast("Iterable[Any]", implementation.function())
+            infos = [_describe(item) for item in items]
         except Exception as error:
             problems.append(PluginProblem(plugin, _one_line(error)))
             continue
+        trace(f"{plugin}: vsvfi_backends returns {', '.join(info.name for info in infos) or 'nothing'}")
         for info in infos:
             if info.name in found:
                 problems.append(
