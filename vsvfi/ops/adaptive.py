@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, shift
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["adaptive_warp", "reference"]
 
@@ -40,7 +42,11 @@ def adaptive_warp(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     size = math.isqrt(kernels.shape[1])
     if size < 2 or size * size != kernels.shape[1]:
         raise ValueError(f"adaptive_warp: kernels must have S * S channels, S at least 2, got {kernels.shape[1]}")
-    return reference(image, flow, kernels)
+    if not has_kernels(image, flow, kernels):
+        return reference(image, flow, kernels)
+    dtype = storage(image, kernels)
+    warped: Tensor = _forward(image.to(dtype), flow.to(accumulator(image)), kernels.to(dtype))
+    return warped.to(image.dtype)
 
 
 def reference(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
@@ -64,3 +70,72 @@ def reference(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
             tap = taps[:, (j - 1 + size // 2) * size + i - 1 + size // 2]
             output = output + gather(values, left + i, top + j) * (weight * tap)[:, None]
     return torch.where(valid[:, None], output.to(image.dtype), image.detach())
+
+
+FIXED_SIZE = 4
+"""The window that every published network uses has a kernel of its own."""
+
+
+def _run(
+    kernel: str, image: Tensor, flow: Tensor, kernels: Tensor, *outputs: Tensor | None, scatter: bool = False
+) -> None:
+    batch, channels, height, width = image.shape
+    size = math.isqrt(kernels.shape[1])
+    launch(
+        kernel, Extent(batch, height, width, height if scatter else 0), image, flow, kernels, *outputs,
+        channels, height, width, size, dtype=image.dtype, variant=size if size == FIXED_SIZE else 0,
+    )  # fmt: skip
+
+
+@torch.library.custom_op("vsvfi::adaptive_warp", mutates_args=())
+def _forward(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    image, flow, kernels = image.contiguous(), flow.contiguous(), kernels.contiguous()
+    output = torch.empty_like(image)
+    _run("adaptive_warp", image, flow, kernels, None, output, None)
+    return output
+
+
+@_forward.register_fake
+def _(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    return torch.empty_like(image, memory_format=torch.contiguous_format)
+
+
+@torch.library.custom_op("vsvfi::adaptive_warp_grad_kernels", mutates_args=())
+def _grad_kernels(grad: Tensor, image: Tensor, flow: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    grad, image, flow, kernels = grad.contiguous(), image.contiguous(), flow.contiguous(), kernels.contiguous()
+    grad_flow, grad_kernels = torch.empty_like(flow), flow.new_empty(kernels.shape)
+    _run("adaptive_warp_grad_kernels", image, flow, kernels, grad, grad_flow, grad_kernels)
+    return grad_flow, grad_kernels.to(kernels.dtype)
+
+
+@_grad_kernels.register_fake
+def _(grad: Tensor, image: Tensor, flow: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    return flow.new_empty(flow.shape), kernels.new_empty(kernels.shape)
+
+
+@torch.library.custom_op("vsvfi::adaptive_warp_grad_image", mutates_args=())
+def _grad_image(grad: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    grad, flow, kernels = grad.contiguous(), flow.contiguous(), kernels.contiguous()
+    output = flow.new_zeros(grad.shape)
+    _run("adaptive_warp_grad_image", grad, flow, kernels, grad, output, None, scatter=True)
+    return output.to(grad.dtype)
+
+
+@_grad_image.register_fake
+def _(grad: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
+    return grad.new_empty(grad.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    image, flow, kernels = ctx.saved_tensors
+    grad_image = _grad_image(grad, flow, kernels) if ctx.needs_input_grad[0] else None
+    if any(ctx.needs_input_grad[1:]):
+        return (grad_image, *_grad_kernels(grad, image, flow, kernels))
+    return grad_image, None, None
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

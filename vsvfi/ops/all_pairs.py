@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vsvfi.ops._common import accumulator, check, gather, inside, position
+from vsvfi.ops._launch import Extent, has_kernels, launch
 
 __all__ = ["all_pairs_correlation", "correlation_lookup", "reference"]
 
@@ -66,8 +68,11 @@ def correlation_lookup(pyramid: Sequence[Tensor], coords: Tensor, *, radius: int
     for level in pyramid:
         check("correlation_lookup", coords=(coords, (None,) * 4), level=(level, (batch, height * width, None, None)))
     dtype = accumulator(pyramid[0])
-    levels = [reference(volume, coords.to(dtype) / 2**level, radius) for level, volume in enumerate(pyramid)]
-    return torch.cat(levels, 1)
+    run = _forward if has_kernels(*pyramid, coords) else reference
+    levels: list[Tensor] = [
+        run(volume.to(dtype), coords.to(dtype) / 2**level, radius) for level, volume in enumerate(pyramid)
+    ]
+    return torch.cat(levels, 1).to(pyramid[0].dtype)
 
 
 def reference(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
@@ -87,3 +92,49 @@ def reference(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
     window = window[:, :-1] * (1 - fx) + window[:, 1:] * fx
     window = window[:, :, :-1] * (1 - fy) + window[:, :, 1:] * fy
     return window.reshape(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()
+
+
+def _sizes(volume: Tensor, coords: Tensor, radius: int) -> tuple[int, ...]:
+    return (*coords.shape[2:], *volume.shape[2:], radius)
+
+
+@torch.library.custom_op("vsvfi::correlation_lookup", mutates_args=())
+def _forward(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
+    volume, coords = volume.contiguous(), coords.contiguous()
+    output = volume.new_empty(coords.shape[0], (2 * radius + 1) ** 2, *coords.shape[2:])
+    extent = Extent(coords.shape[0], *coords.shape[2:])
+    sizes = _sizes(volume, coords, radius)
+    launch("correlation_lookup", extent, volume, coords, None, output, None, None, *sizes, dtype=volume.dtype)
+    return output
+
+
+@_forward.register_fake
+def _(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
+    return volume.new_empty(coords.shape[0], (2 * radius + 1) ** 2, *coords.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::correlation_lookup_grad", mutates_args=())
+def _grad(grad: Tensor, volume: Tensor, coords: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    grad, volume, coords = grad.contiguous(), volume.contiguous(), coords.contiguous()
+    grads = torch.zeros_like(volume), torch.empty_like(coords)
+    extent = Extent(coords.shape[0], *coords.shape[2:])
+    sizes = _sizes(volume, coords, radius)
+    launch("correlation_lookup_grad", extent, volume, coords, grad, None, *grads, *sizes, dtype=volume.dtype)
+    return grads
+
+
+@_grad.register_fake
+def _(grad: Tensor, volume: Tensor, coords: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    return volume.new_empty(volume.shape), coords.new_empty(coords.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    volume, coords, ctx.radius = inputs
+    ctx.save_for_backward(volume, coords)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    return (*_grad(grad, *ctx.saved_tensors, ctx.radius), None)
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, inside, position, shift
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["backward_warp", "reference"]
 
 type Mode = Literal["bilinear", "bicubic"]
 type Border = Literal["replicate", "zeros"]
 
-MODES = ("bilinear", "bicubic")
+MODES = {"bilinear": 2, "bicubic": 4}
+"""The modes, and how many pixels each reads along an axis."""
+
 BORDERS = ("replicate", "zeros")
 
 
@@ -45,12 +49,18 @@ def backward_warp(
     """
     if mode not in MODES or border not in BORDERS:
         raise ValueError(
-            f"backward_warp: mode must be one of {MODES} and border of {BORDERS}, got {mode!r}, {border!r}"
+            f"backward_warp: mode must be one of {tuple(MODES)} and border of {BORDERS}, got {mode!r}, {border!r}"
         )
     check("backward_warp", image=(image, (None, None, None, None)), flow=(flow, (image.shape[0], 2, None, None)))
     if 0 in image.shape[2:]:
         raise ValueError(f"backward_warp: image must have pixels, got the shape {tuple(image.shape)}")
-    return reference(image, flow, mode, border, align_corners)
+    if not has_kernels(image, flow):
+        return reference(image, flow, mode, border, align_corners)
+    dtype = storage(image)
+    warped: Tensor = _forward(
+        image.to(dtype), flow.to(accumulator(image)), MODES[mode], border == "zeros", align_corners
+    )
+    return warped.to(image.dtype)
 
 
 def reference(image: Tensor, flow: Tensor, mode: Mode, border: Border, align_corners: bool) -> Tensor:
@@ -89,3 +99,88 @@ def _weights(fraction: Tensor, mode: Mode) -> tuple[Tensor, ...]:
         ((a + 2) * g - (a + 3)) * g * g + 1,
         ((a * (g + 1) - 5 * a) * (g + 1) + 8 * a) * (g + 1) - 4 * a,
     )
+
+
+def _sizes(image_size: tuple[int, ...], flow: Tensor) -> tuple[int, ...]:
+    return (*image_size[1:], *flow.shape[2:])
+
+
+def _extent(flow: Tensor) -> Extent:
+    return Extent(flow.shape[0], flow.shape[2], flow.shape[3])
+
+
+@torch.library.custom_op("vsvfi::backward_warp", mutates_args=())
+def _forward(image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    image, flow = image.contiguous(), flow.contiguous()
+    output = image.new_empty(*image.shape[:2], *flow.shape[2:])
+    sizes = _sizes(image.shape, flow)
+    launch(
+        "backward_warp",
+        _extent(flow),
+        image,
+        flow,
+        None,
+        output,
+        *sizes,
+        zeros,
+        aligned,
+        dtype=image.dtype,
+        variant=taps,
+    )
+    return output
+
+
+@_forward.register_fake
+def _(image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    return image.new_empty(*image.shape[:2], *flow.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::backward_warp_grad_flow", mutates_args=())
+def _grad_flow(grad: Tensor, image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    grad, image, flow = grad.contiguous(), image.contiguous(), flow.contiguous()
+    output = torch.empty_like(flow)
+    launch(
+        "backward_warp_grad_flow", _extent(flow), image, flow, grad, output, *_sizes(image.shape, flow), zeros, aligned,
+        dtype=image.dtype, variant=taps,
+    )  # fmt: skip
+    return output
+
+
+@_grad_flow.register_fake
+def _(grad: Tensor, image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    return torch.empty_like(flow, memory_format=torch.contiguous_format)
+
+
+@torch.library.custom_op("vsvfi::backward_warp_grad_image", mutates_args=())
+def _grad_image(grad: Tensor, flow: Tensor, height: int, width: int, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    grad, flow = grad.contiguous(), flow.contiguous()
+    size = (*grad.shape[:2], height, width)
+    output = flow.new_zeros(size)
+    launch(
+        "backward_warp_grad_image", _extent(flow)._replace(target_height=height), None, flow, grad, output,
+        *_sizes(size, flow), zeros, aligned, dtype=grad.dtype, variant=taps,
+    )  # fmt: skip
+    return output.to(grad.dtype)
+
+
+@_grad_image.register_fake
+def _(grad: Tensor, flow: Tensor, height: int, width: int, taps: int, zeros: bool, aligned: bool) -> Tensor:
+    return grad.new_empty(*grad.shape[:2], height, width)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    image, flow, *ctx.options = inputs
+    ctx.save_for_backward(image, flow)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    image, flow = ctx.saved_tensors
+    grads: list[Tensor | None] = [None, None]
+    if ctx.needs_input_grad[0]:
+        grads[0] = _grad_image(grad, flow, image.shape[2], image.shape[3], *ctx.options)
+    if ctx.needs_input_grad[1]:
+        grads[1] = _grad_flow(grad, image, flow, *ctx.options)
+    return (*grads, None, None, None)
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from vsvfi.ops import backward
 from vsvfi.ops._common import accumulator, check
+from vsvfi.ops._launch import Extent, has_kernels, launch
 
 __all__ = ["bilateral_cost_volume", "reference"]
 
@@ -47,7 +50,9 @@ def bilateral_cost_volume(first: Tensor, second: Tensor, motion: Tensor, *, time
     dtype = accumulator(first)
     normalised = [map_.to(dtype) for map_ in (first, second)]
     normalised = [map_ / (map_.square().sum(1, keepdim=True) + EPSILON).sqrt() for map_ in normalised]
-    return reference(normalised[0], normalised[1], motion.to(dtype), timestep, radius).to(first.dtype)
+    run = _forward if has_kernels(*normalised, motion) else reference
+    volume: Tensor = run(normalised[0], normalised[1], motion.to(dtype), float(timestep), radius)
+    return volume.to(first.dtype)
 
 
 def reference(first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int) -> Tensor:
@@ -66,3 +71,68 @@ def _sample(features: Tensor, flow: Tensor) -> Tensor:
     ones = torch.ones_like(features[:, :1])
     mask = backward.reference(ones, flow.detach(), "bilinear", "zeros", False) >= THRESHOLD
     return backward.reference(features, flow, "bilinear", "replicate", False) * mask
+
+
+def _run(
+    kernel: str,
+    inputs: tuple[Tensor, Tensor, Tensor],
+    grad: Tensor | None,
+    output: Tensor,
+    timestep: float,
+    radius: int,
+    *,
+    scatter: bool = False,
+    variant: int = 0,
+) -> None:
+    first, second, motion = (tensor.contiguous() for tensor in inputs)
+    batch, channels, height, width = first.shape
+    launch(
+        kernel, Extent(batch, height, width, height if scatter else 0), first, second, motion,
+        None if grad is None else grad.contiguous(), output, channels, height, width, radius,
+        -2.0 * timestep, 2.0 * (1.0 - timestep), dtype=first.dtype, variant=variant,
+    )  # fmt: skip
+
+
+@torch.library.custom_op("vsvfi::bilateral_cost_volume", mutates_args=())
+def _forward(first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int) -> Tensor:
+    output = first.new_empty(first.shape[0], (2 * radius + 1) ** 2, *first.shape[2:])
+    _run("bilateral_cost_volume", (first, second, motion), None, output, timestep, radius)
+    return output
+
+
+@_forward.register_fake
+def _(first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int) -> Tensor:
+    return first.new_empty(first.shape[0], (2 * radius + 1) ** 2, *first.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::bilateral_cost_volume_grad", mutates_args=())
+def _grad(
+    grad: Tensor, first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    inputs = (first, second, motion)
+    grads = [first.new_zeros(tensor.shape) for tensor in inputs]
+    for which in range(2):
+        _run(
+            "bilateral_cost_volume_grad_map", inputs, grad, grads[which], timestep, radius, scatter=True, variant=which
+        )
+    _run("bilateral_cost_volume_grad_motion", inputs, grad, grads[2], timestep, radius)
+    return grads[0], grads[1], grads[2]
+
+
+@_grad.register_fake
+def _(
+    grad: Tensor, first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    return first.new_empty(first.shape), second.new_empty(second.shape), motion.new_empty(motion.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.timestep, ctx.radius = inputs[3:]
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    return (*_grad(grad, *ctx.saved_tensors, ctx.timestep, ctx.radius), None, None)
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

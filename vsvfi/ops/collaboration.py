@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["adacof", "reference"]
 
@@ -46,7 +49,11 @@ def adacof(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, *,
         offset_y=(offset_y, tuple(shape)),
         offset_x=(offset_x, tuple(shape)),
     )
-    return reference(image, weight, offset_y, offset_x, dilation)
+    if not has_kernels(image, weight, offset_y, offset_x):
+        return reference(image, weight, offset_y, offset_x, dilation)
+    dtype, wide = storage(image, weight), accumulator(image)
+    output: Tensor = _forward(image.to(dtype), weight.to(dtype), offset_y.to(wide), offset_x.to(wide), dilation)
+    return output.to(image.dtype)
 
 
 def reference(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
@@ -70,3 +77,78 @@ def reference(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor,
         bottom = gather(values, x, y + 1) * (1 - fx) + gather(values, x + 1, y + 1) * fx
         output = output + weight[:, tap, None].to(dtype) * (top * (1 - fy) + bottom * fy)
     return output.to(image.dtype)
+
+
+def _sizes(image_size: tuple[int, ...], weight: Tensor, dilation: int) -> tuple[int, ...]:
+    return (*image_size[1:], *weight.shape[2:], math.isqrt(weight.shape[1]), dilation)
+
+
+def _extent(weight: Tensor) -> Extent:
+    return Extent(weight.shape[0], weight.shape[2], weight.shape[3])
+
+
+@torch.library.custom_op("vsvfi::adacof", mutates_args=())
+def _forward(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
+    inputs = [tensor.contiguous() for tensor in (image, weight, offset_y, offset_x)]
+    output = image.new_empty(*image.shape[:2], *weight.shape[2:])
+    sizes = _sizes(image.shape, weight, dilation)
+    launch("adacof", _extent(weight), *inputs, None, output, None, None, None, *sizes, dtype=image.dtype)
+    return output
+
+
+@_forward.register_fake
+def _(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
+    return image.new_empty(*image.shape[:2], *weight.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::adacof_grad", mutates_args=())
+def _grad(
+    grad: Tensor, image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    inputs = [tensor.contiguous() for tensor in (image, weight, offset_y, offset_x, grad)]
+    grads = [offset_y.new_empty(weight.shape) for _ in range(3)]
+    sizes = _sizes(image.shape, weight, dilation)
+    launch("adacof_grad", _extent(weight), *inputs, None, *grads, *sizes, dtype=image.dtype)
+    return grads[0].to(weight.dtype), grads[1], grads[2]
+
+
+@_grad.register_fake
+def _(
+    grad: Tensor, image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    return weight.new_empty(weight.shape), offset_y.new_empty(weight.shape), offset_x.new_empty(weight.shape)
+
+
+@torch.library.custom_op("vsvfi::adacof_grad_image", mutates_args=())
+def _grad_image(grad: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
+    weight, offset_y, offset_x, grad = (tensor.contiguous() for tensor in (weight, offset_y, offset_x, grad))
+    border = (math.isqrt(weight.shape[1]) - 1) * dilation
+    size = (*grad.shape[:2], grad.shape[2] + border, grad.shape[3] + border)
+    output = offset_y.new_zeros(size)
+    launch(
+        "adacof_grad_image", _extent(weight)._replace(target_height=size[2]), None, weight, offset_y, offset_x, grad,
+        output, None, None, None, *_sizes(size, weight, dilation), dtype=grad.dtype,
+    )  # fmt: skip
+    return output.to(grad.dtype)
+
+
+@_grad_image.register_fake
+def _(grad: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
+    border = (math.isqrt(weight.shape[1]) - 1) * dilation
+    return grad.new_empty(*grad.shape[:2], grad.shape[2] + border, grad.shape[3] + border)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.dilation = inputs[4]
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    saved = ctx.saved_tensors
+    grad_image = _grad_image(grad, *saved[1:], ctx.dilation) if ctx.needs_input_grad[0] else None
+    if any(ctx.needs_input_grad[1:4]):
+        return (grad_image, *_grad(grad, *saved, ctx.dilation), None)
+    return grad_image, None, None, None, None
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

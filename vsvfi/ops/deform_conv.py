@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, inside
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["deform_conv2d", "reference"]
 
@@ -69,7 +73,12 @@ def deform_conv2d(
         offset=(offset, (batch, groups * 2 * taps, *size)),
         **({} if bias is None else {"bias": (bias, (weight.shape[0],))}),
     )
-    output = reference(image, offset, mask, weight, stride, padding, dilation)
+    if has_kernels(image, offset, mask, weight):
+        dtype, wide = storage(image), accumulator(image)
+        inputs = (image.to(dtype), offset.to(wide), mask.to(wide), weight.to(dtype))
+        output: Tensor = _forward(*inputs, stride, padding, dilation).to(image.dtype)
+    else:
+        output = reference(image, offset, mask, weight, stride, padding, dilation)
     return output if bias is None else output + bias.to(output.dtype)[:, None, None]
 
 
@@ -104,3 +113,102 @@ def reference(
         matrix = weight.to(dtype)[:, :, tap // kernel_width, tap % kernel_width]
         output = output + torch.einsum("oc,nchw->nohw", matrix, column_values)
     return output.to(image.dtype)
+
+
+COLUMNS_BYTES = 2**26
+"""How much memory the samples of one part of the output may take."""
+
+
+def _parts(image: Tensor, mask: Tensor, weight: Tensor) -> Iterator[tuple[int, int, int]]:
+    """Sample, first row and number of rows of each part."""
+    row_bytes = image.shape[1] * weight.shape[2] * weight.shape[3] * mask.shape[3] * image.element_size()
+    rows = max(1, COLUMNS_BYTES // max(row_bytes, 1))
+    for sample in range(image.shape[0]):
+        for first in range(0, mask.shape[2], rows):
+            yield sample, first, min(rows, mask.shape[2] - first)
+
+
+def _sizes(image: Tensor, mask: Tensor, weight: Tensor, part: tuple[int, int], steps: list[int]) -> tuple[int, ...]:
+    groups = mask.shape[1] // (weight.shape[2] * weight.shape[3])
+    return (*image.shape[1:], *mask.shape[2:], *part, *weight.shape[2:], groups, *steps)
+
+
+@torch.library.custom_op("vsvfi::deform_conv2d", mutates_args=())
+def _forward(
+    image: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> Tensor:
+    image, offset, mask, weight = (tensor.contiguous() for tensor in (image, offset, mask, weight))
+    output = image.new_empty(image.shape[0], weight.shape[0], *mask.shape[2:])
+    matrix = weight.flatten(1)
+    width = mask.shape[3]
+    for sample, first, rows in _parts(image, mask, weight):
+        columns = image.new_empty(matrix.shape[1], rows * width)
+        sizes = _sizes(image, mask, weight, (first, rows), [stride, padding, dilation])
+        inputs = image[sample], offset[sample], mask[sample]
+        launch("deform_columns", Extent(1, rows, width), *inputs, columns, None, None, None, *sizes, dtype=image.dtype)
+        output[sample, :, first : first + rows] = (matrix @ columns).reshape(-1, rows, width)
+    return output
+
+
+@_forward.register_fake
+def _(image: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+    return image.new_empty(image.shape[0], weight.shape[0], *mask.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::deform_conv2d_grad", mutates_args=())
+def _grad(
+    grad: Tensor,
+    image: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+    dilation: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    image, offset, mask, weight = (tensor.contiguous() for tensor in (image, offset, mask, weight))
+    matrix = weight.flatten(1)
+    grad_image, grad_offset, grad_mask = offset.new_zeros(image.shape), torch.empty_like(offset), torch.empty_like(mask)
+    grad_matrix = offset.new_zeros(matrix.shape)
+    width = mask.shape[3]
+    for sample, first, rows in _parts(image, mask, weight):
+        columns = image.new_empty(matrix.shape[1], rows * width)
+        sizes = _sizes(image, mask, weight, (first, rows), [stride, padding, dilation])
+        inputs = image[sample], offset[sample], mask[sample]
+        grads = grad_image[sample], grad_offset[sample], grad_mask[sample]
+        extent = Extent(1, rows, width)
+        launch("deform_columns", extent, *inputs, columns, None, None, None, *sizes, dtype=image.dtype)
+        part = grad[sample, :, first : first + rows].flatten(1)
+        grad_matrix += part @ columns.T
+        torch.mm(matrix.T, part, out=columns)
+        launch("deform_grad_offset", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
+        extent = extent._replace(target_height=image.shape[2])
+        launch("deform_grad_image", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
+    return grad_image.to(image.dtype), grad_offset, grad_mask, grad_matrix.reshape(weight.shape).to(weight.dtype)
+
+
+@_grad.register_fake
+def _(
+    grad: Tensor,
+    image: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+    dilation: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    image_like, offset_like = image.new_empty(image.shape), offset.new_empty(offset.shape)
+    return image_like, offset_like, mask.new_empty(mask.shape), weight.new_empty(weight.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.steps = inputs[4:]
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    return (*_grad(grad, *ctx.saved_tensors, *ctx.steps), None, None, None)
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vsvfi.ops._common import accumulator, check
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["correlation", "reference"]
 
@@ -39,7 +42,11 @@ def correlation(
     if first.shape[1] == 0:
         raise ValueError("correlation: first and second must have at least one channel, got 0")
     margin = 0 if padding is None else padding - radius
-    return reference(first, second, radius, stride, margin)
+    if not has_kernels(first, second):
+        return reference(first, second, radius, stride, margin)
+    dtype = storage(first, second)
+    volume: Tensor = _forward(first.to(dtype), second.to(dtype), radius // stride, stride, margin)
+    return volume.to(first.dtype)
 
 
 def reference(first: Tensor, second: Tensor, radius: int, stride: int, margin: int) -> Tensor:
@@ -53,3 +60,50 @@ def reference(first: Tensor, second: Tensor, radius: int, stride: int, margin: i
     shifts = range(0, 2 * reach + 1, stride)
     planes = [(a * b[:, :, dy : dy + height, dx : dx + width]).mean(1) for dy in shifts for dx in shifts]
     return torch.stack(planes, 1).to(first.dtype)
+
+
+def _shape(first: Tensor, steps: int, margin: int) -> tuple[int, int, int, int]:
+    return first.shape[0], (2 * steps + 1) ** 2, first.shape[2] + 2 * margin, first.shape[3] + 2 * margin
+
+
+@torch.library.custom_op("vsvfi::correlation", mutates_args=())
+def _forward(first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> Tensor:
+    first, second = first.contiguous(), second.contiguous()
+    output = first.new_empty(_shape(first, steps, margin))
+    extent = Extent(output.shape[0], *output.shape[2:])
+    sizes = (*first.shape[1:], steps, stride, margin)
+    launch("correlation", extent, first, second, None, output, *sizes, dtype=first.dtype)
+    return output
+
+
+@_forward.register_fake
+def _(first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> Tensor:
+    return first.new_empty(_shape(first, steps, margin))
+
+
+@torch.library.custom_op("vsvfi::correlation_grad", mutates_args=())
+def _grad(grad: Tensor, first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> tuple[Tensor, Tensor]:
+    grad, first, second = grad.contiguous(), first.contiguous(), second.contiguous()
+    extent = Extent(first.shape[0], *first.shape[2:])
+    sizes = (*first.shape[1:], steps, stride, margin)
+    grads = [first.new_empty(first.shape, dtype=accumulator(first)) for _ in range(2)]
+    for which, output in enumerate(grads):
+        launch("correlation_grad", extent, first, second, grad, output, *sizes, dtype=first.dtype, variant=which)
+    return grads[0].to(first.dtype), grads[1].to(first.dtype)
+
+
+@_grad.register_fake
+def _(grad: Tensor, first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> tuple[Tensor, Tensor]:
+    return first.new_empty(first.shape), second.new_empty(second.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    first, second, *ctx.sizes = inputs
+    ctx.save_for_backward(first, second)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    return (*_grad(grad, *ctx.saved_tensors, *ctx.sizes), None, None, None)
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

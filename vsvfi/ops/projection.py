@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, shift
+from vsvfi.ops._launch import Extent, has_kernels, launch
 
 __all__ = ["Projection", "depth_flow_projection", "flow_projection", "reference"]
 
@@ -72,9 +73,11 @@ def depth_flow_projection(
 
 def _project(flow: Tensor, weight: Tensor | None, timestep: float, fill_holes: bool, look_below: bool) -> Projection:
     dtype = accumulator(flow)
-    scaled = flow.to(dtype) * timestep
+    scaled = flow.to(dtype) if timestep == 1 else flow.to(dtype) * timestep
     weight = None if weight is None else weight.to(dtype)
-    return Projection(*reference(scaled, weight, fill_holes, look_below))
+    run = _forward if has_kernels(scaled, weight) else reference
+    projected, coverage = run(scaled, weight, fill_holes, look_below)
+    return Projection(projected, coverage.detach())
 
 
 def reference(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: bool) -> tuple[Tensor, Tensor]:
@@ -119,3 +122,57 @@ def _fill(flow: Tensor, count: Tensor, look_below: bool) -> Tensor:
         total += torch.where(good, flow.gather(axis, index.expand_as(flow)), 0)
         found += good
     return total / found.clamp(min=1)
+
+
+@torch.library.custom_op("vsvfi::flow_projection", mutates_args=())
+def _forward(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: bool) -> tuple[Tensor, Tensor]:
+    flow = flow.contiguous()
+    weight = None if weight is None else weight.contiguous()
+    batch, _, height, width = flow.shape
+    output, coverage = torch.zeros_like(flow), flow.new_zeros(batch, 1, height, width)
+    arguments = (flow, weight, None, output, coverage, None, None, height, width, look_below)
+    extent = Extent(batch, height, width, height)
+    launch("flow_projection", extent, *arguments, dtype=flow.dtype)
+    launch("flow_projection_mean", extent, *arguments, dtype=flow.dtype)
+    if fill_holes:
+        launch("flow_projection_fill", extent, *arguments, dtype=flow.dtype)
+    return output, coverage
+
+
+@_forward.register_fake
+def _(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: bool) -> tuple[Tensor, Tensor]:
+    return flow.new_empty(flow.shape), flow.new_empty(flow.shape[0], 1, *flow.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::flow_projection_grad", mutates_args=())
+def _grad(
+    grad: Tensor, flow: Tensor, weight: Tensor | None, projected: Tensor, coverage: Tensor
+) -> tuple[Tensor, Tensor]:
+    grad, flow = grad.contiguous(), flow.contiguous()
+    weight = None if weight is None else weight.contiguous()
+    batch, _, height, width = flow.shape
+    grad_flow, grad_weight = torch.empty_like(flow), flow.new_empty(batch, 1, height, width)
+    launch(
+        "flow_projection_grad", Extent(batch, height, width), flow, weight, grad, projected.contiguous(),
+        coverage.contiguous(), grad_flow, grad_weight, height, width, 0, dtype=flow.dtype,
+    )  # fmt: skip
+    return grad_flow, grad_weight
+
+
+@_grad.register_fake
+def _(grad: Tensor, flow: Tensor, weight: Tensor | None, projected: Tensor, coverage: Tensor) -> tuple[Tensor, Tensor]:
+    return flow.new_empty(flow.shape), flow.new_empty(flow.shape[0], 1, *flow.shape[2:])
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(inputs[0], inputs[1], *output)
+
+
+def _backward(ctx: Any, grad: Tensor, grad_coverage: Tensor) -> tuple[Tensor | None, ...]:
+    del grad_coverage  # What was covered is not differentiated.
+    flow, weight, projected, coverage = ctx.saved_tensors
+    grad_flow, grad_weight = _grad(grad, flow, weight, projected, coverage)
+    return grad_flow, None if weight is None else grad_weight, None, None
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

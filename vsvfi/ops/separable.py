@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["reference", "separable_conv"]
 
@@ -31,7 +35,11 @@ def separable_conv(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tenso
         raise ValueError("separable_conv: vertical and horizontal must have at least one tap, got 0")
     expected = (batch, None, height + taps - 1, width + horizontal.shape[1] - 1)
     check("separable_conv", image=(image, expected), vertical=(vertical, (None,) * 4))
-    return reference(image, vertical, horizontal)
+    if not has_kernels(image, vertical, horizontal):
+        return reference(image, vertical, horizontal)
+    dtype = storage(image, vertical, horizontal)
+    output: Tensor = _forward(image.to(dtype), vertical.to(dtype), horizontal.to(dtype))
+    return output.to(image.dtype)
 
 
 def reference(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
@@ -45,3 +53,56 @@ def reference(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
         row = (windows[:, :, j : j + height] * kernel).sum(-1)
         output = output + row * vertical[:, j, None].to(dtype)
     return output.to(image.dtype)
+
+
+def _sizes(vertical: Tensor, horizontal: Tensor, channels: int) -> tuple[int, ...]:
+    return (channels, *vertical.shape[2:], vertical.shape[1], horizontal.shape[1])
+
+
+@torch.library.custom_op("vsvfi::separable_conv", mutates_args=())
+def _forward(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
+    image, vertical, horizontal = image.contiguous(), vertical.contiguous(), horizontal.contiguous()
+    output = image.new_empty(*image.shape[:2], *vertical.shape[2:])
+    extent = Extent(image.shape[0], *vertical.shape[2:])
+    sizes = _sizes(vertical, horizontal, image.shape[1])
+    launch("separable_conv", extent, image, vertical, horizontal, None, output, *sizes, dtype=image.dtype)
+    return output
+
+
+@_forward.register_fake
+def _(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
+    return image.new_empty(*image.shape[:2], *vertical.shape[2:])
+
+
+@torch.library.custom_op("vsvfi::separable_conv_grad", mutates_args=())
+def _grad(grad: Tensor, image: Tensor, vertical: Tensor, horizontal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    grad, image, vertical, horizontal = (tensor.contiguous() for tensor in (grad, image, vertical, horizontal))
+    wide = accumulator(image)
+    grads = [image.new_empty(tensor.shape, dtype=wide) for tensor in (image, vertical, horizontal)]
+    extent = Extent(image.shape[0], *vertical.shape[2:])
+    whole = Extent(image.shape[0], *image.shape[2:])
+    sizes = _sizes(vertical, horizontal, image.shape[1])
+    for kernel, size, output, variant in (
+        ("separable_conv_grad_image", whole, grads[0], 0),
+        ("separable_conv_grad_kernel", extent, grads[1], 0),
+        ("separable_conv_grad_kernel", extent, grads[2], 1),
+    ):
+        launch(kernel, size, image, vertical, horizontal, grad, output, *sizes, dtype=image.dtype, variant=variant)
+    return grads[0].to(image.dtype), grads[1].to(image.dtype), grads[2].to(image.dtype)
+
+
+@_grad.register_fake
+def _(grad: Tensor, image: Tensor, vertical: Tensor, horizontal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return image.new_empty(image.shape), image.new_empty(vertical.shape), image.new_empty(horizontal.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+    grads: tuple[Tensor, ...] = _grad(grad, *ctx.saved_tensors)
+    return grads
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

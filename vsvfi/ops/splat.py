@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, inside, shift
+from vsvfi.ops._launch import Extent, has_kernels, launch, storage
 
 __all__ = ["forward_splat", "reference"]
 
@@ -58,10 +59,17 @@ def forward_splat(
         flow=(flow, (batch, 2, height, width)),
         **({} if metric is None else {"metric": (metric, (batch, 1, height, width))}),
     )
-    weight = None if metric is None else metric.to(accumulator(image))
-    if weight is not None and mode == "softmax":
-        weight = weight.exp()
-    del deterministic  # The reference is deterministic on CPU.
+    dtype = accumulator(image)
+    flow, metric = flow.to(dtype), None if metric is None else metric.to(dtype)
+    if deterministic is None:
+        deterministic = image.device.type == "cpu" or torch.are_deterministic_algorithms_enabled()
+    if has_kernels(image, flow, metric):
+        rule = -1 if mode == "sum" else EPSILONS.index(epsilon)
+        splatted: Tensor = _forward(image.to(storage(image)), flow, metric, mode == "softmax", rule, deterministic)[0]
+        return splatted.to(image.dtype)
+    if deterministic and image.device.type != "cpu":
+        raise RuntimeError("forward_splat: without compiled kernels, deterministic results are had on the CPU only")
+    weight = metric.exp() if metric is not None and mode == "softmax" else metric
     return reference(image, flow, weight, None if mode == "sum" else epsilon)
 
 
@@ -98,3 +106,117 @@ def reference(image: Tensor, flow: Tensor, weight: Tensor | None, epsilon: Epsil
         total = total.clamp(min=1e-7)
     mean: Tensor = output[:, :channels] / total
     return mean.to(image.dtype)
+
+
+def _run(
+    kernel: str,
+    image: Tensor,
+    flow: Tensor,
+    metric: Tensor | None,
+    outputs: tuple[Tensor | None, Tensor | None],
+    *,
+    grads: tuple[Tensor | None, ...] = (None,) * 5,
+    order: tuple[Tensor | None, Tensor | None] = (None, None),
+    softmax: bool = False,
+    scatter: bool = False,
+    variant: int = 0,
+) -> None:
+    batch, channels, height, width = image.shape
+    launch(
+        kernel, Extent(batch, height, width, height if scatter else 0), image, flow, metric, *outputs, *grads, *order,
+        channels, height, width, softmax, dtype=image.dtype, variant=variant,
+    )  # fmt: skip
+
+
+def _by_target(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Source pixels sorted by the cell that they land in, and where each cell's pixels start in that order.
+
+    Cells are the squares between pixels, the ones beyond the left and upper border included.
+    """
+    batch, _, height, width = flow.shape
+    x, y = shift(flow)
+    good = (x > -1) & (y > -1) & (x < width) & (y < height)
+    sample = torch.arange(batch, device=flow.device)[:, None, None] * ((height + 1) * (width + 1))
+    cells = batch * (height + 1) * (width + 1)
+    cell = (
+        sample + (torch.where(good, y, 0).floor().long() + 1) * (width + 1) + torch.where(good, x, 0).floor().long() + 1
+    )
+    cell = torch.where(good, cell, cells).flatten()
+    ordered, order = torch.sort(cell, stable=True)
+    return order, torch.searchsorted(ordered, torch.arange(cells + 1, device=flow.device))
+
+
+@torch.library.custom_op("vsvfi::forward_splat", mutates_args=())
+def _forward(
+    image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool, epsilon: int, deterministic: bool
+) -> tuple[Tensor, Tensor]:
+    image, flow = image.contiguous(), flow.contiguous()
+    metric = None if metric is None else metric.contiguous()
+    output = flow.new_zeros(image.shape)
+    total = flow.new_zeros(image.shape[0], 1, *image.shape[2:]) if epsilon >= 0 else None
+    if deterministic and image.device.type != "cpu":
+        order = _by_target(flow)
+        _run("forward_splat_gather", image, flow, metric, (output, total), order=order, softmax=softmax)
+    else:
+        _run("forward_splat", image, flow, metric, (output, total), softmax=softmax, scatter=True)
+    if total is None:
+        return output.to(image.dtype), flow.new_empty(0)
+    _run("forward_splat_divide", image, flow, None, (output, total), variant=epsilon)
+    return output.to(image.dtype), total
+
+
+@_forward.register_fake
+def _(
+    image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool, epsilon: int, deterministic: bool
+) -> tuple[Tensor, Tensor]:
+    total = flow.new_empty(0) if epsilon < 0 else flow.new_empty(image.shape[0], 1, *image.shape[2:])
+    return image.new_empty(image.shape), total
+
+
+@torch.library.custom_op("vsvfi::forward_splat_grad", mutates_args=())
+def _grad(
+    grad: Tensor, grad_total: Tensor | None, image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    grad, image, flow = grad.contiguous(), image.contiguous(), flow.contiguous()
+    grad_total = None if grad_total is None else grad_total.contiguous()
+    metric = None if metric is None else metric.contiguous()
+    grad_image, grad_flow = torch.empty_like(grad), torch.empty_like(flow)
+    grad_metric = flow.new_empty(image.shape[0], 1, *image.shape[2:])
+    grads = (grad, grad_total, grad_image, grad_flow, grad_metric)
+    _run("forward_splat_grad", image, flow, metric, (None, None), grads=grads, softmax=softmax)
+    return grad_image.to(image.dtype), grad_flow, grad_metric
+
+
+@_grad.register_fake
+def _(
+    grad: Tensor, grad_total: Tensor | None, image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    single = flow.new_empty(image.shape[0], 1, *image.shape[2:])
+    return image.new_empty(image.shape), flow.new_empty(flow.shape), single
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    image, flow, metric, ctx.softmax, ctx.epsilon, _ = inputs
+    ctx.save_for_backward(image, flow, metric, *output)
+
+
+def _backward(ctx: Any, grad: Tensor, grad_total: Tensor) -> tuple[Tensor | None, ...]:
+    del grad_total  # The splatted weights are not handed out.
+    image, flow, metric, output, total = ctx.saved_tensors
+    grad = grad.to(flow.dtype)
+    to_total = None
+    if ctx.epsilon >= 0:
+        rule = EPSILONS[ctx.epsilon]
+        divisor = {"add": total + 1e-7, "zero": torch.where(total == 0, 1, total), "clip": total.clamp(min=1e-7)}[rule]
+        grad = grad / divisor
+        to_total = -(grad * output).sum(1, keepdim=True)
+        # Where a constant took the place of the sum, nothing flows to it.
+        if rule == "zero":
+            to_total = torch.where(total == 0, 0, to_total)
+        elif rule == "clip":
+            to_total = torch.where(total < 1e-7, 0, to_total)
+    grad_image, grad_flow, grad_metric = _grad(grad, to_total, image, flow, metric, ctx.softmax)
+    return grad_image, grad_flow, None if metric is None else grad_metric, None, None, None
+
+
+_forward.register_autograd(_backward, setup_context=_setup)

@@ -1,0 +1,134 @@
+// What every kernel is made of, in the subset common to C++17 and CUDA C++ (NVRTC, without any header).
+//
+// A kernel is a struct: the fields of its arguments (8 bytes each, so that Python can pack them), and
+//   void span(int64 row, int x, int count) const                          for gathers, and
+//   void span(int64 row, int x, int count, int begin, int end) const     for scatters,
+// which work on `count` neighbouring pixels of one row (row = sample * height + y). On a CPU a span has up to kLanes
+// pixels, and loops over lanes are what the compiler vectorises; on a GPU it has one, and those loops vanish.
+// A scatter adds to the target rows [begin, end) only: threads of a CPU own a band of rows each, which makes the sum's
+// order, and so every bit, independent of their number. A GPU passes all rows and adds atomically.
+#pragma once
+
+#if defined(__CUDACC_RTC__)
+#define VSVFI_FN __device__ __forceinline__
+using int64 = long long;
+#else
+#include <cmath>
+#include <cstdint>
+#define VSVFI_FN inline
+using int64 = std::int64_t;
+#endif
+
+namespace vsvfi {
+
+#if defined(__CUDACC_RTC__)
+constexpr int kLanes = 1;
+#else
+constexpr int kLanes = 64;
+#endif
+
+// Channels that are summed at once, in registers or in the first-level cache.
+constexpr int kChannels = 8;
+
+// Storage types; sums and coordinates are held in Accumulator<T>.
+struct Half {
+  unsigned short bits;
+};
+struct BFloat16 {
+  unsigned short bits;
+};
+
+template <class T>
+struct AccumulatorOf {
+  using type = float;
+};
+template <>
+struct AccumulatorOf<double> {
+  using type = double;
+};
+template <class T>
+using Accumulator = typename AccumulatorOf<T>::type;
+
+VSVFI_FN float load(const float* p, int64 i) { return p[i]; }
+VSVFI_FN double load(const double* p, int64 i) { return p[i]; }
+VSVFI_FN void store(float* p, int64 i, float v) { p[i] = v; }
+VSVFI_FN void store(double* p, int64 i, double v) { p[i] = v; }
+
+#if defined(__CUDACC_RTC__)
+VSVFI_FN float load(const Half* p, int64 i) {
+  float v;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(p[i].bits));
+  return v;
+}
+VSVFI_FN void store(Half* p, int64 i, float v) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(p[i].bits) : "f"(v)); }
+VSVFI_FN float load(const BFloat16* p, int64 i) { return __uint_as_float(static_cast<unsigned>(p[i].bits) << 16); }
+VSVFI_FN void store(BFloat16* p, int64 i, float v) {
+  const unsigned bits = __float_as_uint(v);
+  const unsigned rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  p[i].bits = static_cast<unsigned short>(v != v ? 0x7fc0u : rounded);
+}
+VSVFI_FN void add(float* p, int64 i, float v) { atomicAdd(p + i, v); }
+VSVFI_FN void add(double* p, int64 i, double v) { atomicAdd(p + i, v); }
+VSVFI_FN float mad(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+VSVFI_FN double mad(double a, double b, double c) { return __fma_rn(a, b, c); }
+#else
+template <class A>
+VSVFI_FN void add(A* p, int64 i, A v) {
+  p[i] += v;
+}
+#if defined(__FMA__)
+VSVFI_FN float mad(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+VSVFI_FN double mad(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#else
+template <class A>
+VSVFI_FN A mad(A a, A b, A c) {
+  return a * b + c;
+}
+#endif
+#endif
+
+template <class A>
+VSVFI_FN A exponential(A v) {
+#if defined(__CUDACC_RTC__)
+  return exp(v);
+#else
+  return std::exp(v);
+#endif
+}
+
+// v between low and high; NaN becomes low.
+template <class A>
+VSVFI_FN A limit(A v, A low, A high) {
+  v = v > low ? v : low;
+  return v < high ? v : high;
+}
+
+// An index moved into [0, size).
+VSVFI_FN int clamp_index(int v, int size) {
+  v = v > 0 ? v : 0;
+  return v < size ? v : size - 1;
+}
+
+VSVFI_FN bool within(int v, int size) { return v >= 0 && v < size; }
+
+// The largest integer that is not above v, which fits an int.
+template <class A>
+VSVFI_FN int floor_index(A v) {
+  const int i = static_cast<int>(v);
+  return i - (v < static_cast<A>(i) ? 1 : 0);
+}
+
+// Rows are counted over all samples and fit 32 bits; GPUs divide 64-bit integers slowly.
+VSVFI_FN int64 quotient(int64 row, int64 height) { return static_cast<unsigned>(row) / static_cast<unsigned>(height); }
+VSVFI_FN int64 remainder(int64 row, int64 height) { return static_cast<unsigned>(row) % static_cast<unsigned>(height); }
+
+VSVFI_FN int smaller(int a, int b) { return a < b ? a : b; }
+VSVFI_FN int larger(int a, int b) { return a > b ? a : b; }
+
+// A coordinate in an axis of `size` pixels, at most `margin` pixels outside; NaN counts as far left.
+template <class A>
+VSVFI_FN A position(A v, int size, int margin) {
+  return limit(v, static_cast<A>(-margin), static_cast<A>(size - 1 + margin));
+}
+
+}  // namespace vsvfi

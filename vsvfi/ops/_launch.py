@@ -1,0 +1,167 @@
+"""Runs a compiled kernel on the device where its tensors are: the CPU through ctypes, CUDA through CuPy.
+
+A kernel is named as in kernels/*.h. Its arguments are packed as 8-byte words, tensors as the address of their data;
+both devices take the same words.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsvfi import native
+
+__all__ = ["Extent", "has_kernels", "launch", "storage"]
+
+MAX_INDEX = 2**31 - 1
+THREADS = 256
+
+CUDA_TYPES = {
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.float16: "vsvfi::Half",
+    torch.bfloat16: "vsvfi::BFloat16",
+}
+
+
+class Extent(NamedTuple):
+    """The size of a kernel's problem: its pixels, and for a kernel that scatters the rows of its target."""
+
+    batch: int
+    height: int
+    width: int
+    target_height: int = 0
+
+
+def has_kernels(*tensors: Tensor | None) -> bool:
+    """Whether compiled kernels can run on these tensors; where a device has none, says once how to get them."""
+    given = [tensor for tensor in tensors if tensor is not None]
+    device = given[0].device.type
+    reason = _missing(device)
+    if reason is not None:
+        _advise(device, reason)
+        return False
+    return all(tensor.dtype in CUDA_TYPES and _fits(tensor) for tensor in given)
+
+
+def _fits(tensor: Tensor) -> bool:
+    """Whether the kernels' 32-bit indices reach: they count pixels of a plane, and rows of all samples."""
+    return tensor.shape[-2] * tensor.shape[-1] <= MAX_INDEX and tensor.shape[0] * tensor.shape[-2] <= MAX_INDEX
+
+
+def storage(*tensors: Tensor | None) -> torch.dtype:
+    """The type in which kernels take images: the given ones' common type, and at least float32 on a CPU."""
+    given = [tensor for tensor in tensors if tensor is not None]
+    dtype = given[0].dtype
+    for tensor in given[1:]:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return torch.promote_types(dtype, torch.float32) if given[0].device.type == "cpu" else dtype
+
+
+@cache
+def _missing(device: str) -> str | None:
+    if device in ("cpu", "meta"):
+        return native.problem()
+    if device == "cuda":
+        try:
+            import cupy  # noqa: F401
+        except ImportError as error:
+            return f"CuPy cannot be imported ({error}); install vsvfi[cuda] (or vsvfi[cuda12] with CUDA 12)"
+        return None
+    return f"there are none for {device}"
+
+
+@cache
+def _advise(device: str, reason: str) -> None:
+    warnings.warn(
+        f"vsvfi: no compiled kernels on {device}, slower plain torch runs instead: {reason}",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+
+
+def launch(
+    kernel: str, extent: Extent, *arguments: Tensor | float | None, dtype: torch.dtype, variant: int = 0
+) -> None:
+    """Run ``kernel`` for storage type ``dtype``.
+
+    Every tensor must be contiguous and on one device, of the type that the kernel's source names. On a CPU only float32
+    and float64 have kernels.
+    """
+    if 0 in extent[:3]:
+        return
+    tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+    assert all(tensor.is_contiguous() for tensor in tensors), kernel
+    words = np.array([_word(argument) for argument in arguments], np.int64)
+    if tensors[0].device.type == "cuda":
+        _launch_cuda(kernel, extent, words, tensors[0].device, dtype, variant)
+        return
+    function = _cpu_function(kernel)
+    status = function(words.ctypes.data, *extent, variant, int(dtype == torch.float64))
+    if status == 1:
+        raise MemoryError(f"vsvfi: not enough memory for {kernel}")
+    assert status == 0, f"{kernel} has no variant {variant}"
+
+
+def _word(argument: Tensor | float | None) -> int:
+    if isinstance(argument, Tensor):
+        return argument.data_ptr()
+    if isinstance(argument, float):
+        return int(np.float64(argument).view(np.int64))
+    return 0 if argument is None else int(argument)
+
+
+@cache
+def _cpu_function(kernel: str) -> Any:
+    library = native.library()
+    assert library is not None
+    function = getattr(library, f"vsvfi_{kernel}")
+    function.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_int, ctypes.c_int]
+    function.restype = ctypes.c_int
+    return function
+
+
+def _launch_cuda(
+    kernel: str, extent: Extent, words: Any, device: torch.device, dtype: torch.dtype, variant: int
+) -> None:
+    import cupy
+
+    with torch.cuda.device(device), cupy.cuda.Device(device.index):
+        function = _cuda_function(kernel, CUDA_TYPES[dtype], variant, device.index)
+        stream = cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream, device.index)
+        pixels = extent.batch * extent.height * extent.width
+        sizes = np.array(extent, np.int64)
+        # Both structs are passed by value: CuPy copies nothing, the launch does.
+        structs = tuple(cupy.cuda.function.CPointer(array.ctypes.data) for array in (words, sizes))
+        with stream:
+            function((-(-pixels // THREADS),), (THREADS,), structs)
+
+
+@cache
+def _cuda_function(kernel: str, storage: str, variant: int, device: int) -> Any:
+    del device  # Part of the key: a function belongs to one device's context.
+    import cupy
+
+    name = cuda_name(kernel, storage, variant)
+    module = cupy.RawModule(code=CUDA_SOURCE, options=cuda_options(), name_expressions=[name])
+    return module.get_function(name)
+
+
+CUDA_SOURCE = '#include "cuda.h"\n'
+
+
+def cuda_options() -> tuple[str, ...]:
+    """NVRTC's options. No contraction to fused multiply-adds: a position must fall on the CPU's side of a pixel."""
+    return ("-std=c++17", "--fmad=false", "--device-as-default-execution-space", f"-I{native.kernel_sources()}")
+
+
+def cuda_name(kernel: str, storage: str, variant: int) -> str:
+    """The kernel's instance as NVRTC is asked for it; ``backward_warp`` is the struct ``BackwardWarp``."""
+    struct = "".join(word.capitalize() for word in kernel.split("_"))
+    return f"vsvfi::launch<vsvfi::{struct}<{storage}, {variant}>>"
