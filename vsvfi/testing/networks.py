@@ -69,7 +69,7 @@ def example_network(info: BackendInfo, seed: int = 0) -> nn.Module:
         AssertionError: there is no ``example`` beside ``build``.
     """
     if not info.build:
-        return nn.Module()
+        return nn.Module().eval()
     example = _beside_build(info, "example")
     assert callable(example), f"put `example(name) -> nn.Module` into {info.build.partition(':')[0]}, beside `build`"
     with _seed(seed):
