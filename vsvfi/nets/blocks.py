@@ -18,6 +18,7 @@ __all__ = [
     "conv_prelu",
     "deconv_leaky",
     "dilated_context",
+    "in_float32",
     "resize",
     "resize_like",
 ]
@@ -48,6 +49,13 @@ def conv_prelu(in_channels: int, out_channels: int, kernel_size: int = 3, stride
 def deconv_leaky(in_channels: int, out_channels: int) -> nn.Sequential:
     """A transposed convolution that doubles the size, and LeakyReLU(0.1)."""
     return nn.Sequential(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1), nn.LeakyReLU(0.1))
+
+
+def in_float32(layer: nn.Module, x: Tensor) -> Tensor:
+    """``layer(x)`` in fp32, under autocast too: for layers that predict a flow, which halves would round to a grid."""
+    with torch.autocast(x.device.type, enabled=False):
+        result: Tensor = layer(x.float())
+    return result
 
 
 class ResidualBlock(nn.Module):

@@ -12,12 +12,14 @@ from torch.nn import functional
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.nets.geometry import reduced_size, resize_to
+from vsvfi.nets.megadepth import network as megadepth
 from vsvfi.nets.megadepth.network import MegaDepth, proximity
 from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, PixelPrediction, light_unet
+from vsvfi.nets.pwcnet import network as pwcnet
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, PWCNet
 from vsvfi.ops import adaptive_warp, depth_flow_projection
 
-__all__ = ["DAIN", "Encoded", "Pair", "Synthesis", "build"]
+__all__ = ["DAIN", "Encoded", "Pair", "Synthesis", "build", "example"]
 
 _MULTIPLE = 64
 
@@ -36,16 +38,17 @@ class DilatedBlock(nn.Module):
 
 
 class ContextNet(nn.Module):
-    """Context features at full size: the frame and what three blocks see in ever wider windows, 195 channels."""
+    """Context features at full size: the frame and what three blocks see in ever wider windows."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 64) -> None:
         super().__init__()
-        self.block1 = nn.Sequential(conv(3, 64, 7, bias=False), nn.ReLU(inplace=True))
-        self.block2 = DilatedBlock(64, dilation=4)
-        self.block3 = DilatedBlock(64, dilation=8)
+        self.block1 = nn.Sequential(conv(3, channels, 7, bias=False), nn.ReLU(inplace=True))
+        self.block2 = DilatedBlock(channels, dilation=4)
+        self.block3 = DilatedBlock(channels, dilation=8)
+        self.out_channels = 3 + 3 * channels
 
     def forward(self, frame: Tensor) -> Tensor:
-        """RGB ``(N, 3, H, W)`` in [0, 1] to ``(N, 195, H, W)``."""
+        """RGB ``(N, 3, H, W)`` in [0, 1] to ``(N, out_channels, H, W)``."""
         near = self.block1(frame)
         middle = self.block2(near)
         far = self.block3(middle)
@@ -86,7 +89,7 @@ class Pair:
 
     ``flows`` are ``(N, 2, h, w)``, at a quarter of the size that motion was estimated at, in pixels of full size;
     ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``;
-    ``contexts`` ``(N, 196, H, W)`` end with the log depth.
+    ``contexts`` ``(N, C, H, W)`` end with the log depth.
     """
 
     frames: tuple[Tensor, Tensor]
@@ -117,14 +120,23 @@ class DAIN(nn.Module):
     sides multiples of 64.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        flow: PWCNet,
+        depth: MegaDepth,
+        context: ContextNet,
+        filter: PixelPrediction,  # noqa: A002 (the published name of the kernels' network)
+        width: int = 128,
+    ) -> None:
         super().__init__()
-        self.flow = PWCNet()
-        self.depth = MegaDepth()
-        self.context = ContextNet()
-        self.filter = PixelPrediction(light_unet(norm=False, align_corners=False), KERNEL_TAPS)
-        # blended and both warped frames, projected flows, kernels, warped contexts
-        self.rectification = Rectification(3 * 3 + 2 * 2 + 2 * KERNEL_TAPS + 2 * 196)
+        self.flow = flow
+        self.depth = depth
+        self.context = context
+        self.filter = filter
+        # Blended and both warped frames, projected flows, kernels, warped contexts and log depths.
+        known = 3 * 3 + 2 * 2 + 2 * KERNEL_TAPS + 2 * (context.out_channels + 1)
+        self.rectification = Rectification(known, width)
 
     def encode(self, frame: Tensor, scale: float = 1.0) -> Encoded:
         """What depends on a frame alone; motion features and depth are estimated at ``scale`` times its size."""
@@ -149,7 +161,7 @@ class DAIN(nn.Module):
             flows=(forward, backward),
             proximity=(proximity(depth0), proximity(depth1)),
             kernels=(kernel0, kernel1),
-            # Of the pair, not of each frame, for their size: a frame's context is as large as 65 frames.
+            # Of the pair, not of each frame, for their size: a frame's context has 196 channels.
             contexts=(self._context(frames[0], depth0), self._context(frames[1], depth1)),
         )
 
@@ -185,6 +197,27 @@ def _joined(parts: Sequence[Tensor], pair: Pair, projected: tuple[Tensor, Tensor
 
 
 def build(shapes: Shapes) -> DAIN:
-    """The network; its published weights have one shape."""
-    del shapes
-    return DAIN()
+    """The network with the channels that the shapes show."""
+
+    def part(prefix: str) -> dict[str, tuple[int, ...]]:
+        return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+    width = shapes["filter.heads.0.0.weight"][0]
+    return DAIN(
+        flow=pwcnet.build(part("flow.")),
+        depth=megadepth.build(part("depth.")),
+        context=ContextNet(shapes["context.block1.0.weight"][0]),
+        filter=PixelPrediction(light_unet(width, norm=False, align_corners=False), KERNEL_TAPS, width=width),
+        width=shapes["rectification.block1.0.weight"][0],
+    )
+
+
+def example(_name: str) -> DAIN:
+    """A very small untrained network."""
+    return DAIN(
+        flow=PWCNet(widths=(4,) * 6, dense=(4,) * 5),
+        depth=MegaDepth(8),
+        context=ContextNet(4),
+        filter=PixelPrediction(light_unet(2, norm=False, align_corners=False), KERNEL_TAPS, width=2),
+        width=4,
+    )

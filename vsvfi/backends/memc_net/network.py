@@ -12,11 +12,11 @@ from vsvfi.nets.blocks import conv
 from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.flownets.network import estimate as flownets_estimate
 from vsvfi.nets.geometry import reduced_size, resize_flow, resize_to
-from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr, light_unet
+from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr, light_unet
 from vsvfi.nets.spynet.network import SPyNet
 from vsvfi.ops import adaptive_warp, flow_projection
 
-__all__ = ["MEMCNet", "Motion", "Synthesis", "build"]
+__all__ = ["MEMCNet", "Motion", "Synthesis", "build", "example"]
 
 type Pair = tuple[Tensor, Tensor]
 """One tensor for the first frame, one for the second."""
@@ -64,12 +64,12 @@ class SPyNetOnSwappedStatistics(SPyNet):
         return super().forward(((first - mean) / std).flip(1), ((second - mean) / std).flip(1))
 
 
-def _plain_rectification(in_channels: int) -> nn.Sequential:
+def _plain_rectification(in_channels: int, width: int = 64) -> nn.Sequential:
     layers: list[nn.Module] = []
     for _ in range(7):
-        layers += [conv(in_channels, 64), nn.ReLU(inplace=True)]
-        in_channels = 64
-    return nn.Sequential(*layers, conv(64, 3))
+        layers += [conv(in_channels, width), nn.ReLU(inplace=True)]
+        in_channels = width
+    return nn.Sequential(*layers, conv(width, 3))
 
 
 class MEMCNet(nn.Module):
@@ -146,22 +146,50 @@ class MEMCNet(nn.Module):
 
 def build(shapes: Shapes) -> MEMCNet:
     """The variant that the names and shapes of a state dict show."""
+    width = shapes["filter.heads.0.0.weight"][0]
     norm = any(name.startswith("filter.trunk.") and name.endswith("running_mean") for name in shapes)
+    if "rectification.head.weight" in shapes:
+        rectification: nn.Module = edsr(shapes, "rectification.")
+    else:
+        wide, known = shapes["rectification.0.weight"][:2]
+        rectification = _plain_rectification(known, wide)
     if "flow.conv1.0.weight" not in shapes:
         return MEMCNet(
             flow=SPyNetOnSwappedStatistics(),
-            filter=PixelPrediction(light_unet(norm=norm, align_corners=True), KERNEL_TAPS),
+            filter=PixelPrediction(light_unet(width, norm=norm, align_corners=True), KERNEL_TAPS, width=width),
             occlusion=None,
             context=None,
-            rectification=_plain_rectification(shapes["rectification.0.weight"][1]),
+            rectification=rectification,
         )
-    context = "context.conv1.weight" in shapes
+    context = shapes.get("context.conv1.weight")
     return MEMCNet(
-        flow=FlowNetS(),
-        filter=PixelPrediction(deep_unet(norm=norm), KERNEL_TAPS),
-        occlusion=PixelPrediction(deep_unet(norm=norm), 1),
-        context=ContextNet() if context else None,
-        rectification=edsr(shapes, "rectification.")
-        if context
-        else _plain_rectification(shapes["rectification.0.weight"][1]),
+        flow=FlowNetS(width=shapes["flow.conv1.0.weight"][0]),
+        filter=PixelPrediction(deep_unet(width, norm=norm), KERNEL_TAPS, width=width),
+        occlusion=PixelPrediction(deep_unet(width, norm=norm), 1, width=width),
+        context=ContextNet(context[0]) if context else None,
+        rectification=rectification,
+    )
+
+
+def example(name: str) -> MEMCNet:
+    """A very small untrained network in the manner of the model called ``name``."""
+    width = 2
+    kernels_and_flows = 3 + 2 * 2 + 2 * KERNEL_TAPS + 2
+    if name == "memc-net-s":
+        return MEMCNet(
+            flow=SPyNetOnSwappedStatistics(),
+            filter=PixelPrediction(light_unet(width, norm=True, align_corners=True), KERNEL_TAPS, width=width),
+            occlusion=None,
+            context=None,
+            rectification=_plain_rectification(kernels_and_flows, 4),
+        )
+    star = name == "memc-net-star"
+    return MEMCNet(
+        flow=FlowNetS(width=2),
+        filter=PixelPrediction(deep_unet(width, norm=not star), KERNEL_TAPS, width=width),
+        occlusion=PixelPrediction(deep_unet(width, norm=not star), 1, width=width),
+        context=ContextNet(4) if star else None,
+        rectification=EDSR(kernels_and_flows + 2 * 4, blocks=1, channels=4)
+        if star
+        else _plain_rectification(kernels_and_flows, 4),
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky
+from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32
 
 __all__ = ["FLOW_UNIT", "Expanding", "FlowNetS", "build", "estimate"]
 
@@ -26,32 +26,35 @@ class Expanding(nn.Module):
         prediction_bias: whether the layers that predict a flow have a bias.
         upsampling_bias: whether the layers that upsample a flow have one.
         smoothing: whether a convolution precedes each prediction but the coarsest (FlowNet2-SD).
+        width: the channels of the finest level, 64 in every published network.
     """
 
-    def __init__(self, *, prediction_bias: bool, upsampling_bias: bool, smoothing: bool = False) -> None:
+    def __init__(
+        self, *, prediction_bias: bool, upsampling_bias: bool, smoothing: bool = False, width: int = 64
+    ) -> None:
         super().__init__()
         self.smoothing = smoothing
-        self.deconv5 = deconv_leaky(1024, 512)
-        self.deconv4 = deconv_leaky(1026, 256)
-        self.deconv3 = deconv_leaky(770, 128)
-        self.deconv2 = deconv_leaky(386, 64)
-        self.predict_flow6 = conv(1024, 2, bias=prediction_bias)
-        for level, channels, width in ((5, 1026, 512), (4, 770, 256), (3, 386, 128), (2, 194, 64)):
+        channels = 16 * width
+        self.predict_flow6 = conv(channels, 2, bias=prediction_bias)
+        # The features of a level, of the contracting half and from below, with the flow from below.
+        for level, encoded, decoded in ((5, 8, 8), (4, 8, 4), (3, 4, 2), (2, 2, 1)):
+            setattr(self, f"deconv{level}", deconv_leaky(channels, decoded * width))
+            channels = (encoded + decoded) * width + 2
             if smoothing:
-                setattr(self, f"inter_conv{level}", nn.Sequential(conv(channels, width)))
-            predict = conv(width if smoothing else channels, 2, bias=prediction_bias)
+                setattr(self, f"inter_conv{level}", nn.Sequential(conv(channels, decoded * width)))
+            predict = conv(decoded * width if smoothing else channels, 2, bias=prediction_bias)
             setattr(self, f"predict_flow{level}", predict)
             upsampling = nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampling_bias)
             setattr(self, f"upsampled_flow{level + 1}_to_{level}", upsampling)
 
     def expand(self, encoded: Sequence[Tensor], x: Tensor) -> list[Tensor]:
         """Flows at the levels 2 to 6, from the features at the levels 2 to 5 and at level 6."""
-        flows = [self.predict_flow6(x).float()]
+        flows = [in_float32(self.predict_flow6, x)]
         for level in (5, 4, 3, 2):
-            upsampled = getattr(self, f"upsampled_flow{level + 1}_to_{level}")(flows[0])
+            upsampled = in_float32(getattr(self, f"upsampled_flow{level + 1}_to_{level}"), flows[0])
             x = torch.cat((encoded[level - 2], getattr(self, f"deconv{level}")(x), upsampled), 1)
             smooth = getattr(self, f"inter_conv{level}")(x) if self.smoothing else x
-            flows.insert(0, getattr(self, f"predict_flow{level}")(smooth).float())
+            flows.insert(0, in_float32(getattr(self, f"predict_flow{level}"), smooth))
         return flows
 
 
@@ -61,18 +64,18 @@ class FlowNetS(Expanding):
     ``prediction_bias`` says whether the layers that predict a flow have a bias, as FlowNet2-S's do.
     """
 
-    def __init__(self, in_channels: int = 6, *, prediction_bias: bool = False) -> None:
-        super().__init__(prediction_bias=prediction_bias, upsampling_bias=False)
-        self.conv1 = conv_leaky(in_channels, 64, 7, stride=2)
-        self.conv2 = conv_leaky(64, 128, 5, stride=2)
-        self.conv3 = conv_leaky(128, 256, 5, stride=2)
-        self.conv3_1 = conv_leaky(256, 256)
-        self.conv4 = conv_leaky(256, 512, stride=2)
-        self.conv4_1 = conv_leaky(512, 512)
-        self.conv5 = conv_leaky(512, 512, stride=2)
-        self.conv5_1 = conv_leaky(512, 512)
-        self.conv6 = conv_leaky(512, 1024, stride=2)
-        self.conv6_1 = conv_leaky(1024, 1024)
+    def __init__(self, in_channels: int = 6, *, prediction_bias: bool = False, width: int = 64) -> None:
+        super().__init__(prediction_bias=prediction_bias, upsampling_bias=False, width=width)
+        self.conv1 = conv_leaky(in_channels, width, 7, stride=2)
+        self.conv2 = conv_leaky(width, 2 * width, 5, stride=2)
+        self.conv3 = conv_leaky(2 * width, 4 * width, 5, stride=2)
+        self.conv3_1 = conv_leaky(4 * width, 4 * width)
+        self.conv4 = conv_leaky(4 * width, 8 * width, stride=2)
+        self.conv4_1 = conv_leaky(8 * width, 8 * width)
+        self.conv5 = conv_leaky(8 * width, 8 * width, stride=2)
+        self.conv5_1 = conv_leaky(8 * width, 8 * width)
+        self.conv6 = conv_leaky(8 * width, 16 * width, stride=2)
+        self.conv6_1 = conv_leaky(16 * width, 16 * width)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Flows from the first to the second of two frames.
@@ -93,8 +96,9 @@ class FlowNetS(Expanding):
 
 
 def build(shapes: Shapes) -> FlowNetS:
-    """The network with the input channels and biases that the shapes show."""
-    return FlowNetS(shapes["conv1.0.weight"][1], prediction_bias="predict_flow2.bias" in shapes)
+    """The network with the channels and biases that the shapes show."""
+    width, in_channels = shapes["conv1.0.weight"][:2]
+    return FlowNetS(in_channels, prediction_bias="predict_flow2.bias" in shapes, width=width)
 
 
 def estimate(network: FlowNetS, frame0: Tensor, frame1: Tensor) -> Tensor:

@@ -52,63 +52,80 @@ def _hourglass(first: nn.Sequential, second: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(Sum([first, second]))
 
 
-def _trunk() -> nn.Sequential:
-    """Four hourglasses, one inside the other, named by position as in the published weights."""
+def _trunk(unit: int) -> nn.Sequential:
+    """Four hourglasses, one inside the other, named by position as in the published weights.
+
+    Channels are counted in ``unit``, 16 in the published weights.
+    """
     up = nn.UpsamplingNearest2d
     large = (3, 7, 11)
+
+    def inception(*channels: int, kernel_sizes: tuple[int, int, int] = (3, 5, 7)) -> Inception:
+        in_channels, branch, width = (count * unit for count in channels)
+        return Inception(in_channels, branch, width, kernel_sizes)
+
     innermost = _hourglass(
-        nn.Sequential(Inception(256, 64, 32), Inception(256, 64, 32)),
+        nn.Sequential(inception(16, 4, 2), inception(16, 4, 2)),
         nn.Sequential(
             nn.AvgPool2d(2),
-            Inception(256, 64, 32),
-            Inception(256, 64, 32),
-            Inception(256, 64, 32),
+            inception(16, 4, 2),
+            inception(16, 4, 2),
+            inception(16, 4, 2),
             up(scale_factor=2),
         ),
     )
     third = _hourglass(
-        nn.Sequential(Inception(256, 64, 32), Inception(256, 64, 64, large)),
+        nn.Sequential(inception(16, 4, 2), inception(16, 4, 4, kernel_sizes=large)),
         nn.Sequential(
             nn.AvgPool2d(2),
-            Inception(256, 64, 32),
-            Inception(256, 64, 32),
+            inception(16, 4, 2),
+            inception(16, 4, 2),
             innermost,
-            Inception(256, 64, 32),
-            Inception(256, 64, 64, large),
+            inception(16, 4, 2),
+            inception(16, 4, 4, kernel_sizes=large),
             up(scale_factor=2),
         ),
     )
     second = _hourglass(
         nn.Sequential(
             nn.MaxPool2d(2),
-            Inception(128, 32, 32),
-            Inception(128, 64, 32),
+            inception(8, 2, 2),
+            inception(8, 4, 2),
             third,
-            Inception(256, 64, 32),
-            Inception(256, 32, 32),
+            inception(16, 4, 2),
+            inception(16, 2, 2),
             up(scale_factor=2),
         ),
-        nn.Sequential(Inception(128, 32, 32), Inception(128, 32, 64, large)),
+        nn.Sequential(inception(8, 2, 2), inception(8, 2, 4, kernel_sizes=large)),
     )
     return _hourglass(
         nn.Sequential(
             nn.MaxPool2d(2),
-            Inception(128, 32, 32),
-            Inception(128, 32, 32),
+            inception(8, 2, 2),
+            inception(8, 2, 2),
             second,
-            Inception(128, 32, 64),
-            Inception(128, 16, 32, large),
+            inception(8, 2, 4),
+            inception(8, 1, 2, kernel_sizes=large),
             up(scale_factor=2),
         ),
-        nn.Sequential(Inception(128, 16, 64, large)),
+        nn.Sequential(inception(8, 1, 4, kernel_sizes=large)),
     )
 
 
 class MegaDepth(nn.Sequential):
-    """Log depth ``(N, 1, H, W)``, without activation, of frames ``(N, 3, H, W)`` in [0, 1]; sides multiples of 16."""
+    """Log depth ``(N, 1, H, W)``, without activation, of frames ``(N, 3, H, W)`` in [0, 1]; sides multiples of 16.
 
-    def __init__(self) -> None:
-        super().__init__(conv(3, 128, 7), FrozenBatchNorm2d(128), nn.ReLU(inplace=True), _trunk(), conv(64, 1))
+    ``channels`` is the number of features at full size, a multiple of 8.
+    """
+
+    def __init__(self, channels: int = 128) -> None:
+        super().__init__(
+            conv(3, channels, 7),
+            FrozenBatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            _trunk(channels // 8),
+            conv(channels // 2, 1),
+        )
 
 
 def proximity(log_depth: Tensor) -> Tensor:
@@ -117,9 +134,8 @@ def proximity(log_depth: Tensor) -> Tensor:
 
 
 def build(shapes: Shapes) -> MegaDepth:
-    """The network; its published weights have one shape."""
-    del shapes
-    return MegaDepth()
+    """The network with the channels that the shapes show."""
+    return MegaDepth(shapes["0.weight"][0])
 
 
 def estimate(network: MegaDepth, frame: Tensor) -> Tensor:

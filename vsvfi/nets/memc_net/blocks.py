@@ -13,7 +13,7 @@ __all__ = ["EDSR", "KERNEL_TAPS", "ContextNet", "PixelPrediction", "SkipNet", "d
 KERNEL_TAPS = 16
 """Taps of an interpolation kernel: a window of 4x4 pixels, row by row."""
 
-_WIDTHS = (32, 64, 128, 256, 512)
+_LEVELS = 5
 
 
 class SkipNet(nn.Sequential):
@@ -40,39 +40,44 @@ def _double(*, align_corners: bool) -> nn.Upsample:
     return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=align_corners)
 
 
-def deep_unet(*, norm: bool) -> SkipNet:
-    """The encoder-decoder of MEMC-Net and MEMC-Net*: 6 to 16 channels, layers numbered as in the published weights."""
-    layers = _layer(6, 32)
-    channels = 32
-    for width in _WIDTHS:
-        layers += [*_layer(channels, width), *_layer(width, width, norm=norm), nn.MaxPool2d(2)]
-        channels = width
-    layers += [*_layer(512, 512), *_layer(512, 512)]
-    for width in reversed(_WIDTHS):
-        layers += [*_layer(width, width, norm=norm), _double(align_corners=True), *_layer(width, width // 2)]
+def deep_unet(width: int = 16, *, norm: bool) -> SkipNet:
+    """The encoder-decoder of MEMC-Net and MEMC-Net*: 6 to ``width`` channels, numbered as in the published weights."""
+    layers = _layer(6, 2 * width)
+    channels = 2 * width
+    widths = [width * 2**level for level in range(1, _LEVELS + 1)]
+    for wider in widths:
+        layers += [*_layer(channels, wider), *_layer(wider, wider, norm=norm), nn.MaxPool2d(2)]
+        channels = wider
+    layers += [*_layer(channels, channels), *_layer(channels, channels)]
+    for wide in reversed(widths):
+        layers += [*_layer(wide, wide, norm=norm), _double(align_corners=True), *_layer(wide, wide // 2)]
     return SkipNet(*layers)
 
 
-def light_unet(*, norm: bool, align_corners: bool) -> SkipNet:
-    """The encoder-decoder of DAIN and MEMC-Net_s: 6 to 16 channels, layers numbered as in the published weights."""
-    layers = _layer(6, 16)
-    channels = 16
-    for width in _WIDTHS:
-        layers += [*_layer(channels, width, norm=norm), nn.MaxPool2d(2)]
-        channels = width
-    layers += _layer(512, 512)
-    for width in reversed(_WIDTHS):
-        layers += [_double(align_corners=align_corners), *_layer(width, width // 2, norm=norm)]
+def light_unet(width: int = 16, *, norm: bool, align_corners: bool) -> SkipNet:
+    """The encoder-decoder of DAIN and MEMC-Net_s: 6 to ``width`` channels, numbered as in the published weights."""
+    layers = _layer(6, width)
+    channels = width
+    widths = [width * 2**level for level in range(1, _LEVELS + 1)]
+    for wider in widths:
+        layers += [*_layer(channels, wider, norm=norm), nn.MaxPool2d(2)]
+        channels = wider
+    layers += _layer(channels, channels)
+    for wide in reversed(widths):
+        layers += [_double(align_corners=align_corners), *_layer(wide, wide // 2, norm=norm)]
     return SkipNet(*layers)
 
 
 class PixelPrediction(nn.Module):
-    """What an encoder-decoder says about every pixel of two frames: one map a head."""
+    """What an encoder-decoder, ``trunk``, says about every pixel of two frames: one map a head.
 
-    def __init__(self, trunk: SkipNet, channels: int, heads: int = 2) -> None:
+    ``width`` is the number of channels that the trunk ends with.
+    """
+
+    def __init__(self, trunk: SkipNet, channels: int, *, heads: int = 2, width: int = 16) -> None:
         super().__init__()
         self.trunk = trunk
-        self.heads = nn.ModuleList(nn.Sequential(*_layer(16, 16), conv(16, channels)) for _ in range(heads))
+        self.heads = nn.ModuleList(nn.Sequential(*_layer(width, width), conv(width, channels)) for _ in range(heads))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Two frames one after the other, ``(N, 6, H, W)``, to ``(N, channels, H, W)`` for every head, fp32."""
@@ -83,15 +88,15 @@ class PixelPrediction(nn.Module):
 class ContextNet(nn.Module):
     """Context features of a frame: one wide convolution (of a ResNet-18, fine-tuned)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 64) -> None:
         super().__init__()
-        self.conv1 = conv(3, 64, 7, bias=False)
+        self.conv1 = conv(3, channels, 7, bias=False)
         self.scale: Tensor
         # The reference subtracts 0.485 from all three channels; the weights were trained with that.
         self.register_buffer("scale", torch.tensor((0.229, 0.224, 0.224))[:, None, None], persistent=False)
 
     def forward(self, frame: Tensor) -> Tensor:
-        """RGB ``(N, 3, H, W)`` in [0, 1] to ``(N, 64, H, W)``."""
+        """RGB ``(N, 3, H, W)`` in [0, 1] to ``(N, channels, H, W)``."""
         features: Tensor = self.conv1((frame - 0.485) / self.scale)
         return features
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNetS
-from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr
+from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr
 from vsvfi.ops import adaptive_warp
 
 __all__ = ["Enhancement", "MEMCNetVE", "build"]
@@ -28,14 +28,14 @@ class Enhancement:
 
 
 class MEMCNetVE(nn.Module):
-    """Restores frame 3 of seven frames (section 3.5 of the paper)."""
+    """Restores frame 3 of seven frames."""
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, *, flow: FlowNetS, filter: PixelPrediction, context: ContextNet, rectification: EDSR) -> None:  # noqa: A002
         super().__init__()
-        self.flow = FlowNetS()
-        self.filter = PixelPrediction(deep_unet(norm=True), KERNEL_TAPS, heads=1)
-        self.context = ContextNet()
-        self.rectification = edsr(shapes, "rectification.")
+        self.flow = flow
+        self.filter = filter
+        self.context = context
+        self.rectification = rectification
 
     def forward(self, frames: Tensor) -> Enhancement:
         """Restore the middle frame.
@@ -64,5 +64,11 @@ class MEMCNetVE(nn.Module):
 
 
 def build(shapes: Shapes) -> MEMCNetVE:
-    """The network with the rectification that the shapes show."""
-    return MEMCNetVE(shapes)
+    """The network with the channels that the shapes show."""
+    width = shapes["filter.heads.0.0.weight"][0]
+    return MEMCNetVE(
+        flow=FlowNetS(width=shapes["flow.conv1.0.weight"][0]),
+        filter=PixelPrediction(deep_unet(width, norm=True), KERNEL_TAPS, heads=1, width=width),
+        context=ContextNet(shapes["context.conv1.weight"][0]),
+        rectification=edsr(shapes, "rectification."),
+    )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import DENSE, DenseBlock, conv, conv_leaky, dilated_context
+from vsvfi.nets.blocks import DENSE, DenseBlock, conv, conv_leaky, dilated_context, in_float32
 from vsvfi.ops import backward_warp, correlation
 
 __all__ = ["FLOW_UNIT", "WIDTHS", "Level", "PWCNet", "build", "estimate", "feature_pyramid", "warp"]
@@ -62,16 +62,17 @@ def warp(features: Tensor, flow: Tensor, *, inside: float = 0.9999, align_corner
 class PWCNet(nn.Module):
     """Flow from coarse to fine over the levels 6 to 2 of a feature pyramid.
 
-    Frames are whatever the weights were trained on, in [0, 1]; sides are multiples of 64.
+    Frames are whatever the weights were trained on, in [0, 1]; sides are multiples of 64. ``widths`` are the channels
+    of the pyramid's levels, ``dense`` those of the layers of every decoder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, dense: Sequence[int] = DENSE) -> None:
         super().__init__()
-        self.pyramid = feature_pyramid()
-        self.levels = nn.ModuleDict({"6": Level(_MATCHES, last=False)})
+        self.pyramid = feature_pyramid(widths)
+        self.levels = nn.ModuleDict({"6": Level(_MATCHES, dense, last=False)})
         for level in (5, 4, 3, 2):
-            # beside the cost volume: the first frame's features, and flow and features from the level below
-            self.levels[str(level)] = Level(_MATCHES + WIDTHS[level - 1] + 4, last=level == 2)
+            # Beside the cost volume: the first frame's features, and flow and features from the level below.
+            self.levels[str(level)] = Level(_MATCHES + widths[level - 1] + 4, dense, last=level == 2)
         finest = self.levels["2"]
         assert isinstance(finest, Level)
         self.context = dilated_context(finest.dense.out_channels)
@@ -101,11 +102,11 @@ class PWCNet(nn.Module):
                 theirs = warp(theirs, above[0] * (FLOW_UNIT / 2**level))
             cost = functional.leaky_relu(correlation(ours, theirs, radius=_RADIUS), 0.1)
             x = part.dense(cost if level == 6 else torch.cat((cost, ours, *above), 1))
-            flow = part.predict(x).float()
+            flow = in_float32(part.predict, x)
             if level > 2:
-                above = [part.upsample_flow(flow).float(), part.upsample_features(x)]
+                above = [in_float32(part.upsample_flow, flow), part.upsample_features(x)]
             else:
-                flow = flow + self.context(x).float()
+                flow = flow + in_float32(self.context[-1], self.context[:-1](x))
             flows.insert(0, flow)
         return flows
 
@@ -117,9 +118,10 @@ class PWCNet(nn.Module):
 
 
 def build(shapes: Shapes) -> PWCNet:
-    """The network; its published weights have one shape."""
-    del shapes
-    return PWCNet()
+    """The network with the channels that the shapes show."""
+    widths = [shapes[f"pyramid.{level}.0.0.weight"][0] for level in range(1, 7)]
+    dense = [shapes[f"levels.6.dense.{index}.0.weight"][0] for index in range(len(DENSE))]
+    return PWCNet(widths, dense)
 
 
 def estimate(network: PWCNet, frame0: Tensor, frame1: Tensor) -> Tensor:
