@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import DENSE, conv, dilated_context
+from vsvfi.nets.blocks import DENSE, conv, dilated_context, in_float32
 from vsvfi.nets.geometry import resize_flow, resize_to
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, WIDTHS, Level, feature_pyramid, warp
 from vsvfi.ops import bilateral_cost_volume
@@ -67,11 +67,10 @@ class BMNet(nn.Module):
                 below = [_warp(features0, -2 * t * motion), _warp(features1, 2 * (1 - t) * motion), *below]
             cost = bilateral_cost_volume(features0, features1, motion, timestep=t, radius=_RADII[level])
             x = part.dense(torch.cat((F.leaky_relu(cost, 0.1), *below), 1))
-            flow = part.predict(x).float()
+            flow = in_float32(part.predict, x)
             if level > 2:
-                below = [part.upsample_flow(flow).float(), part.upsample_features(x)]
-        finest: Tensor = flow + self.context(x).float()
-        return FLOW_UNIT * finest
+                below = [in_float32(part.upsample_flow, flow), part.upsample_features(x)]
+        return FLOW_UNIT * (flow + in_float32(self.context[-1], self.context[:-1](x)))
 
 
 class _ResidualDenseBlock(nn.Module):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv, resize
+from vsvfi.nets.blocks import conv, in_float32, resize
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.ops import backward_warp
 
@@ -75,7 +75,7 @@ class UNet(nn.Module):
         x = self.up4(x, s2)
         x = self.up5(x, s1)
         # The checkpoints were trained with the activation on the output too: negative flows shrink to a tenth.
-        return _leaky(self.conv3(x).float())
+        return _leaky(in_float32(self.conv3, x))
 
 
 class Refined(NamedTuple):

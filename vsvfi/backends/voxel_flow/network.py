@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv, resize
+from vsvfi.nets.blocks import conv, in_float32, resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["FLOW_HEADS", "VoxelFlow", "build", "example"]
@@ -56,7 +56,7 @@ class VoxelFlow(nn.Module):
         x = torch.relu(self.deconv1_bn(self.deconv1(torch.cat((resize(x, 2), c3), 1))))
         x = torch.relu(self.deconv2_bn(self.deconv2(torch.cat((resize(x, 2), c2), 1))))
         x = torch.relu(self.deconv3_bn(self.deconv3(torch.cat((resize(x, 2), c1), 1))))
-        return torch.tanh(self.conv4(x).float())
+        return torch.tanh(in_float32(self.conv4, x))
 
     def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor) -> Tensor:
         """The new frame: both frames sampled against and along the flow, blended by the mask."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, resize
+from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32, resize
 from vsvfi.nets.flownets.network import FLOW_UNIT, Expanding, FlowNetS
 from vsvfi.ops import backward_warp, channel_norm, correlation
 
@@ -114,8 +114,7 @@ class FlowNetFusion(nn.Module):
         x1 = torch.cat((encoded1, self.deconv1(encoded2), self.upsampled_flow2_to_1(flow2)), 1)
         flow1 = self.predict_flow1(self.inter_conv1(x1))
         x0 = torch.cat((encoded0, self.deconv0(x1), self.upsampled_flow1_to_0(flow1)), 1)
-        flow0: Tensor = self.predict_flow0(self.inter_conv0(x0)).float()
-        return flow0
+        return in_float32(self.predict_flow0, self.inter_conv0(x0))
 
 
 class FlowNet2(nn.Module):

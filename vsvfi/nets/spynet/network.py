@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
-from vsvfi.nets.blocks import conv
+from vsvfi.nets.blocks import conv, in_float32
 from vsvfi.ops import backward_warp
 
 __all__ = ["MEAN", "STD", "SPyNet", "build", "estimate", "normalise"]
@@ -27,11 +28,21 @@ def normalise(frame: Tensor) -> Tensor:
     return (frame - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
 
 
-def _level() -> nn.Sequential:
-    return nn.Sequential(
-        conv(8, 32, 7), nn.ReLU(), conv(32, 64, 7), nn.ReLU(), conv(64, 32, 7), nn.ReLU(), conv(32, 16, 7), nn.ReLU(),
-        conv(16, 2, 7),
-    )  # fmt: skip
+class _Level(nn.Sequential):
+    """The residual flow of one level, from both frames and the flow so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (8, 32, 64, 32, 16, 2)
+        for in_channels, out_channels in pairwise(widths):
+            self.extend((conv(in_channels, out_channels, 7), nn.ReLU()))
+        del self[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        *layers, predict = self
+        for layer in layers:
+            x = layer(x)
+        return in_float32(predict, x)
 
 
 class SPyNet(nn.Module):
@@ -45,7 +56,7 @@ class SPyNet(nn.Module):
     def __init__(self, levels: int = 4, border: Literal["replicate", "zeros"] = "replicate") -> None:
         super().__init__()
         self.border = border
-        self.levels = nn.ModuleList(_level() for _ in range(levels))
+        self.levels = nn.ModuleList(_Level() for _ in range(levels))
 
     def pyramid(self, frame: Tensor) -> list[Tensor]:
         """The frame at each level, coarsest first; small frames have fewer levels."""
@@ -62,13 +73,10 @@ class SPyNet(nn.Module):
         # A small frame lacks the finer levels: modules count from the coarsest level there is.
         for level, (level_first, level_second) in zip(self.levels, coarse_to_fine, strict=False):
             up = 2 * F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=True)
-            missing_rows, missing_columns = (
-                level_first.shape[-2] - up.shape[-2],
-                level_first.shape[-1] - up.shape[-1],
-            )
-            up = F.pad(up, (0, missing_columns, 0, missing_rows), mode="replicate")
+            rows, columns = level_first.shape[-2] - up.shape[-2], level_first.shape[-1] - up.shape[-1]
+            up = F.pad(up, (0, columns, 0, rows), mode="replicate")
             warped = backward_warp(level_second, up, border=self.border)
-            flow = level(torch.cat((level_first, warped, up), 1)).float() + up
+            flow = level(torch.cat((level_first, warped, up), 1)) + up
         return flow
 
 
