@@ -1,149 +1,143 @@
 // Motion between two frames, carried to an instant between them.
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "api.h"
-#include "flow_samples.h"
+#include "flow_field.h"
 #include "parallel.h"
 
 namespace vsvfi::flow {
 namespace {
 
-constexpr float kLeastTrust = 1e-4f;
-constexpr int kGrain = 16;  // rows a thread takes at a time
+constexpr float kLeastShare = 0.02f;  // of a frame in which a place is not seen at all
 
 struct Field {
   int width, height;
-  std::vector<float> x, y, weight;
-  Field(int w, int h)
-      : width(w), height(h), x(static_cast<size_t>(w) * h), y(x.size()), weight(x.size()) {}
+  std::vector<Vector> at;
+  Field(int w, int h) : width(w), height(h), at(static_cast<size_t>(w) * h) {}
 };
 
-float sample(const float* plane, int width, int height, float px, float py) {
-  px = std::min(std::max(px, 0.0f), static_cast<float>(width - 1));
-  py = std::min(std::max(py, 0.0f), static_cast<float>(height - 1));
-  const int x0 = static_cast<int>(px), y0 = static_cast<int>(py);
-  const int x1 = std::min(x0 + 1, width - 1), y1 = std::min(y0 + 1, height - 1);
-  const float fx = px - static_cast<float>(x0), fy = py - static_cast<float>(y0);
-  const auto at = [&](int x, int y) { return plane[static_cast<ptrdiff_t>(y) * width + x]; };
-  const float top = at(x0, y0) + (at(x1, y0) - at(x0, y0)) * fx;
-  const float bottom = at(x0, y1) + (at(x1, y1) - at(x0, y1)) * fx;
-  return top + (bottom - top) * fy;
+void add(Vector& to, const Vector& vector, float weight) {
+  to.x += weight * vector.x;
+  to.y += weight * vector.y;
+  to.doubt += weight * vector.doubt;
+  to.weight += weight;
 }
 
-// Bilinear forward splatting of `scale` * flow, each vector weighted by its trust.
-void splat(const float* flow_x, const float* flow_y, const float* trust, float time, float scale, Field& field) {
+// Bilinear forward splatting of the vectors times `sign`, each by its trust, for a journey of `time` of the way.
+void splat(const Vector* vectors, float time, float sign, Field& field) {
   const int width = field.width, height = field.height;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      const ptrdiff_t i = static_cast<ptrdiff_t>(y) * width + x;
-      const float u = flow_x[i], v = flow_y[i];
-      const float px = static_cast<float>(x) + u * time, py = static_cast<float>(y) + v * time;
+      const Vector from = vectors[static_cast<ptrdiff_t>(y) * width + x];
+      const float px = static_cast<float>(x) + from.x * time, py = static_cast<float>(y) + from.y * time;
       if (!(px > -1.0f && py > -1.0f && px < static_cast<float>(width) && py < static_cast<float>(height))) continue;
-      const int x0 = static_cast<int>(std::floor(px)), y0 = static_cast<int>(std::floor(py));
+      // Shifted by one, so that truncation is the floor.
+      const int x0 = static_cast<int>(px + 1.0f) - 1, y0 = static_cast<int>(py + 1.0f) - 1;
       const float fx = px - static_cast<float>(x0), fy = py - static_cast<float>(y0);
-      for (int dy = 0; dy < 2; ++dy) {
-        const int ty = y0 + dy;
-        if (ty < 0 || ty >= height) continue;
-        for (int dx = 0; dx < 2; ++dx) {
-          const int tx = x0 + dx;
-          if (tx < 0 || tx >= width) continue;
-          const float w = (dx ? fx : 1.0f - fx) * (dy ? fy : 1.0f - fy) * trust[i];
-          const ptrdiff_t o = static_cast<ptrdiff_t>(ty) * width + tx;
-          field.x[o] += w * scale * u;
-          field.y[o] += w * scale * v;
-          field.weight[o] += w;
-        }
+      const Vector vector = {sign * from.x, sign * from.y, from.doubt, 1.0f};
+      Vector* to = field.at.data() + static_cast<ptrdiff_t>(y0) * width + x0;
+      const float upper = (1.0f - fy) * from.weight, lower = fy * from.weight;
+      if (x0 >= 0 && y0 >= 0 && x0 + 1 < width && y0 + 1 < height) {
+        add(to[0], vector, upper * (1.0f - fx));
+        add(to[1], vector, upper * fx);
+        add(to[width], vector, lower * (1.0f - fx));
+        add(to[width + 1], vector, lower * fx);
+        continue;
       }
+      const bool left = x0 >= 0, right = x0 + 1 < width;
+      if (y0 >= 0 && left) add(to[0], vector, upper * (1.0f - fx));
+      if (y0 >= 0 && right) add(to[1], vector, upper * fx);
+      if (y0 + 1 < height && left) add(to[width], vector, lower * (1.0f - fx));
+      if (y0 + 1 < height && right) add(to[width + 1], vector, lower * fx);
     }
   }
 }
 
-// Push-pull (Gortler et al., The Lumigraph, 1996): sums become means, and thin places are filled from coarser ones.
+Vector mix(const Vector& a, float wa, const Vector& b, float wb) {
+  return {wa * a.x + wb * b.x, wa * a.y + wb * b.y, wa * a.doubt + wb * b.doubt, wa * a.weight + wb * b.weight};
+}
+
+// Push-pull (Gortler et al., The Lumigraph, SIGGRAPH 1996): sums become means, and thin places are filled from what
+// is seen more coarsely.
 void pull_push(Field& field) {
   const int width = field.width, height = field.height;
-  if (width > 1 || height > 1) {
-    Field coarse((width + 1) / 2, (height + 1) / 2);
-    for (int y = 0; y < coarse.height; ++y) {
-      for (int x = 0; x < coarse.width; ++x) {
-        float sx = 0, sy = 0, sw = 0;
-        for (int dy = 0; dy < 2; ++dy) {
-          for (int dx = 0; dx < 2; ++dx) {
-            if (2 * y + dy >= height || 2 * x + dx >= width) continue;
-            const ptrdiff_t i = static_cast<ptrdiff_t>(2 * y + dy) * width + 2 * x + dx;
-            sx += field.x[i];
-            sy += field.y[i];
-            sw += field.weight[i];
-          }
-        }
-        const ptrdiff_t o = static_cast<ptrdiff_t>(y) * coarse.width + x;
-        coarse.x[o] = 0.25f * sx;
-        coarse.y[o] = 0.25f * sy;
-        coarse.weight[o] = 0.25f * sw;
-      }
-    }
-    pull_push(coarse);
-    for (int y = 0; y < height; ++y) {
-      const int y0 = y / 2, y1 = clamp_index(y & 1 ? y0 + 1 : y0 - 1, coarse.height);
-      for (int x = 0; x < width; ++x) {
-        const ptrdiff_t i = static_cast<ptrdiff_t>(y) * width + x;
-        const float own = std::min(field.weight[i], 1.0f);
-        const float inverse = field.weight[i] > 0.0f ? own / field.weight[i] : 0.0f;
-        const int x0 = x / 2, x1 = clamp_index(x & 1 ? x0 + 1 : x0 - 1, coarse.width);
-        const auto up = [&](const std::vector<float>& c) {
-          const float* near = c.data() + static_cast<ptrdiff_t>(y0) * coarse.width;
-          const float* far = c.data() + static_cast<ptrdiff_t>(y1) * coarse.width;
-          return 0.75f * (0.75f * near[x0] + 0.25f * near[x1]) + 0.25f * (0.75f * far[x0] + 0.25f * far[x1]);
-        };
-        field.x[i] = field.x[i] * inverse + up(coarse.x) * (1.0f - own);
-        field.y[i] = field.y[i] * inverse + up(coarse.y) * (1.0f - own);
-      }
-    }
-  } else {
-    const float inverse = field.weight[0] > 0.0f ? 1.0f / field.weight[0] : 0.0f;
-    field.x[0] *= inverse;
-    field.y[0] *= inverse;
+  if (width == 1 && height == 1) {
+    Vector& only = field.at[0];
+    if (only.weight > 0.0f) only = mix(only, 1.0f / only.weight, only, 0.0f);
+    return;
   }
-}
-
-}  // namespace
-}  // namespace vsvfi::flow
-
-// How far each vector of a flow can be trusted: near 1 where following it and then the flow back returns to the start.
-VSVFI_API void vsvfi_flow_trust(const float* flow_x, const float* flow_y, const float* back_x, const float* back_y,
-                                int32_t width, int32_t height, float* out) {
-  using namespace vsvfi::flow;
-  vsvfi::parallel_for(height, kGrain, [&](int64_t begin, int64_t end) {
+  Field coarse((width + 1) / 2, (height + 1) / 2);
+  parallel_for(coarse.height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
+      const Vector* top = field.at.data() + 2 * y * width;
+      const Vector* bottom = 2 * y + 1 < height ? top + width : nullptr;
+      for (int x = 0; x < coarse.width; ++x) {
+        Vector sum = {};
+        const bool pair = 2 * x + 1 < width;
+        for (const Vector* row : {top, bottom}) {
+          if (row == nullptr) continue;
+          sum = mix(sum, 1.0f, row[2 * x], 0.25f);
+          if (pair) sum = mix(sum, 1.0f, row[2 * x + 1], 0.25f);
+        }
+        coarse.at[y * coarse.width + x] = sum;
+      }
+    }
+  });
+  pull_push(coarse);
+  parallel_for(height, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; ++y) {
+      const int64_t near = y / 2;
+      const int64_t far = std::min<int64_t>(std::max<int64_t>(y & 1 ? near + 1 : near - 1, 0), coarse.height - 1);
+      const Vector* near_row = coarse.at.data() + near * coarse.width;
+      const Vector* far_row = coarse.at.data() + far * coarse.width;
       for (int x = 0; x < width; ++x) {
-        const ptrdiff_t i = y * width + x;
-        const float px = static_cast<float>(x) + flow_x[i], py = static_cast<float>(y) + flow_y[i];
-        const float ex = flow_x[i] + sample(back_x, width, height, px, py);
-        const float ey = flow_y[i] + sample(back_y, width, height, px, py);
-        out[i] = std::exp(-std::sqrt(ex * ex + ey * ey)) + kLeastTrust;
+        Vector& to = field.at[y * width + x];
+        const float own = std::min(to.weight, 1.0f);
+        const float inverse = to.weight > 0.0f ? own / to.weight : 0.0f;
+        if (own == 1.0f) {
+          to = {to.x * inverse, to.y * inverse, to.doubt * inverse, 1.0f};
+          continue;
+        }
+        const int x0 = x / 2, x1 = std::min(std::max(x & 1 ? x0 + 1 : x0 - 1, 0), coarse.width - 1);
+        const Vector up = mix(mix(near_row[x0], 0.5625f, near_row[x1], 0.1875f), 1.0f,
+                              mix(far_row[x0], 0.1875f, far_row[x1], 0.0625f), 1.0f);
+        to = mix(to, inverse, up, 1.0f - own);
       }
     }
   });
 }
 
-// The motion field at `time` from both flows, and the share of the first frame in what is seen there.
-VSVFI_API void vsvfi_flow_project(const float* forward_x, const float* forward_y, const float* backward_x,
-                                  const float* backward_y, const float* forward_trust, const float* backward_trust,
-                                  int32_t width, int32_t height, float time, float* out_x, float* out_y,
-                                  float* out_share) {
+float seen(float weight) { return std::min(std::max(weight, kLeastShare), 1.0f); }
+
+}  // namespace
+}  // namespace vsvfi::flow
+
+// The motion at `time`, from the first frame to the second, out of the vectors of both directions.
+VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvfi::flow::Vector* backward,
+                                  int32_t width, int32_t height, float time, vsvfi::flow::Vector* out) {
   using namespace vsvfi::flow;
-  Field field(width, height), other(width, height);
-  splat(forward_x, forward_y, forward_trust, time, 1.0f, field);
-  splat(backward_x, backward_y, backward_trust, 1.0f - time, -1.0f, other);
-  const ptrdiff_t count = static_cast<ptrdiff_t>(width) * height;
-  for (ptrdiff_t i = 0; i < count; ++i) {
-    const float first = std::min(std::max(field.weight[i], 0.02f), 1.0f) * (1.0f - time);
-    const float second = std::min(std::max(other.weight[i], 0.02f), 1.0f) * time;
-    out_share[i] = first / (first + second);
-    field.x[i] += other.x[i];
-    field.y[i] += other.y[i];
-    field.weight[i] += other.weight[i];
-  }
+  Field fields[2] = {Field(width, height), Field(width, height)};
+  vsvfi::parallel_for(2, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      if (k == 0) splat(forward, time, 1.0f, fields[0]);
+      if (k == 1) splat(backward, 1.0f - time, -1.0f, fields[1]);
+    }
+  });
+  Field& field = fields[0];
+  vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * width; i < end * width; ++i) {
+      const Vector other = fields[1].at[i];
+      const float first = seen(field.at[i].weight) * (1.0f - time), second = seen(other.weight) * time;
+      out[i].weight = first / (first + second);
+      field.at[i] = mix(field.at[i], 1.0f, other, 1.0f);
+    }
+  });
   pull_push(field);
-  std::copy(field.x.begin(), field.x.end(), out_x);
-  std::copy(field.y.begin(), field.y.end(), out_y);
+  vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * width; i < end * width; ++i) {
+      out[i] = {field.at[i].x, field.at[i].y, field.at[i].doubt, out[i].weight};
+    }
+  });
 }

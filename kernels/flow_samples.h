@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "flow_simd.h"
+
 namespace vsvfi::flow {
 
 enum SampleKind : int32_t { kByte = 0, kWord = 1, kHalf = 2, kSingle = 3 };
@@ -66,6 +68,10 @@ template <>
 struct Sample<kByte> {
   using Type = uint8_t;
   static float load(Type sample) { return sample; }
+  static Vec8 load_run(const Type* from) { return load8(from); }
+  static void store_run(Type* to, Vec8 values, float peak) {
+    store8(to, min8(max8(values, Vec8{}), all8(peak)) + 0.5f);
+  }
   static Type store(float value, float peak) {
     return static_cast<Type>(static_cast<int>(std::min(std::max(value, 0.0f), peak) + 0.5f));
   }
@@ -75,6 +81,10 @@ template <>
 struct Sample<kWord> {
   using Type = uint16_t;
   static float load(Type sample) { return sample; }
+  static Vec8 load_run(const Type* from) { return load8(from); }
+  static void store_run(Type* to, Vec8 values, float peak) {
+    store8(to, min8(max8(values, Vec8{}), all8(peak)) + 0.5f);
+  }
   static Type store(float value, float peak) {
     return static_cast<Type>(static_cast<int>(std::min(std::max(value, 0.0f), peak) + 0.5f));
   }
@@ -84,6 +94,14 @@ template <>
 struct Sample<kHalf> {
   using Type = uint16_t;
   static float load(Type sample) { return tame(half_to_float(sample)); }
+  static Vec8 load_run(const Type* from) {
+    float values[8];
+    for (int k = 0; k < 8; ++k) values[k] = load(from[k]);
+    return load8(values);
+  }
+  static void store_run(Type* to, Vec8 values, float) {
+    for (int k = 0; k < 8; ++k) to[k] = float_to_half(values[k]);
+  }
   static Type store(float value, float) { return float_to_half(value); }
 };
 
@@ -91,6 +109,12 @@ template <>
 struct Sample<kSingle> {
   using Type = float;
   static float load(Type sample) { return tame(sample); }
+  static Vec8 load_run(const Type* from) {
+    float values[8];
+    for (int k = 0; k < 8; ++k) values[k] = tame(from[k]);
+    return load8(values);
+  }
+  static void store_run(Type* to, Vec8 values, float) { store8(to, values); }
   static Type store(float value, float) { return value; }
 };
 

@@ -14,10 +14,11 @@
 namespace vsvfi::flow {
 
 struct SearchSettings {
-  int32_t finest;      // the level at which flow is wanted
+  int32_t thin;        // samples to a side of the cells that the flow is wanted for: 1, 2, 4, 8 or 16
   int32_t stride;      // samples from patch to patch
   int32_t rounds;      // of spreading between neighbours
   int32_t iterations;  // of descent, at most, each round
+  int32_t reach;       // of the search for small things that move far, in samples of its level; 0: none
 };
 
 namespace {
@@ -25,6 +26,9 @@ namespace {
 constexpr int kPatch = 8;
 constexpr float kSamples = kPatch * kPatch;
 constexpr float kFarthest = kPatch;     // a descent that goes farther from its start is lost
+constexpr float kPoor = 36.0f * kSamples;   // a match worse than this is no match
+constexpr float kLeapGain = 0.4f;       // what is left of the cost where a match far away is believed
+constexpr int kLeapSide = 200;          // the level with a shorter side below this is searched
 constexpr float kFlattest = 60.0f;      // added to the curvature, so that flat patches stay where they are
 
 struct Template {
@@ -203,8 +207,48 @@ void spread(const Level& source, const Level& target, int iterations, Grid& grid
   });
 }
 
+// Looks everywhere near for patches that found no good match: small things that move farther than their size vanish
+// from the coarser levels, and with them their motion.
+void leap(const Level& source, const Level& target, int reach, int iterations, Grid& grid) {
+  parallel_for(grid.rows, 1, [&](int64_t begin, int64_t end) {
+    Template patch;
+    for (int row = static_cast<int>(begin); row < end; ++row) {
+      for (int column = 0; column < grid.columns; ++column) {
+        Motion& own = grid.motion[static_cast<size_t>(row) * grid.columns + column];
+        if (own.cost < kPoor) continue;
+        const int x = grid.x(column), y = grid.y(row);
+        make_template(source, x, y, patch);
+        Motion best = own;
+        best.cost *= kLeapGain;
+        const int left = std::max(-reach, -kMargin + 1 - x);
+        const int right = std::min(reach, target.width + kMargin - kPatch - 2 - x);
+        const int top = std::max(-reach, -kMargin + 1 - y);
+        const int bottom = std::min(reach, target.height + kMargin - kPatch - 2 - y);
+        for (int v = top; v <= bottom; ++v) {
+          for (int u = left; u <= right; ++u) {
+            const float* there = target.origin + (y + v) * target.stride + x + u;
+            Vec8 sum = {}, squares = {};
+            for (int r = 0; r < kPatch; ++r) {
+              const Vec8 d = load8(there + r * target.stride) - patch.value[r];
+              sum += d;
+              squares += d * d;
+            }
+            const float total = sum8(sum);
+            const float cost = sum8(squares) - total * total / kSamples;
+            if (cost < best.cost) best = {static_cast<float>(u), static_cast<float>(v), cost};
+          }
+        }
+        if (best.cost < own.cost * kLeapGain) {
+          descend(patch, target, x, y, iterations, best);
+          own = best;
+        }
+      }
+    }
+  });
+}
+
 // Every sample takes the mean of the motions of the patches over it, those that match it best counting most.
-void densify(const Level& source, const Level& target, const Grid& grid, FlowLevel& flow) {
+void densify(const Level& source, const Level& target, const Grid& grid, int thin, FlowLevel& flow) {
   constexpr int kBand = 16;
   parallel_for((source.height + kBand - 1) / kBand, 1, [&](int64_t begin, int64_t end) {
     const ptrdiff_t stride = source.width + 2 * kMargin;
@@ -228,8 +272,7 @@ void densify(const Level& source, const Level& target, const Grid& grid, FlowLev
             const Vec8 below = load8(there) + (load8(there + 1) - load8(there)) * at.fx;
             const Vec8 d = above + (below - above) * at.fy - load8(source.origin + r * source.stride + x);
             above = below;
-            Vec8 weight;
-            for (int k = 0; k < 8; ++k) weight[k] = 1.0f / std::max(1.0f, std::abs(d[k]));
+            const Vec8 weight = 1.0f / max8(abs8(d), all8(1.0f));
             float* to_sums = sums.data() + 3 * stride * (r - top) + kMargin + x;
             store8(to_sums, load8(to_sums) + weight * motion.u);
             store8(to_sums + stride, load8(to_sums + stride) + weight * motion.v);
@@ -237,13 +280,27 @@ void densify(const Level& source, const Level& target, const Grid& grid, FlowLev
           }
         }
       }
-      for (int y = top; y < bottom; ++y) {
-        const float* from = sums.data() + 3 * stride * (y - top) + kMargin;
-        float* u = flow.u.data() + static_cast<ptrdiff_t>(y) * source.width;
-        float* v = flow.v.data() + static_cast<ptrdiff_t>(y) * source.width;
-        for (int x = 0; x < source.width; ++x) {
-          u[x] = from[x] / from[x + 2 * stride];
-          v[x] = from[x + stride] / from[x + 2 * stride];
+      for (int y = top; y < bottom; y += thin) {
+        float* first_row = sums.data() + 3 * stride * (y - top) + kMargin;
+        for (int r = 1; r < std::min(thin, bottom - y); ++r) {
+          for (ptrdiff_t i = 0; i < 3 * stride - kMargin; ++i) first_row[i] += first_row[i + 3 * stride * r];
+        }
+        float* u = flow.u.data() + static_cast<ptrdiff_t>(y / thin) * flow.width;
+        float* v = flow.v.data() + static_cast<ptrdiff_t>(y / thin) * flow.width;
+        if (thin == 1) {
+          for (int x = 0; x < flow.width; ++x) {
+            u[x] = first_row[x] / first_row[x + 2 * stride];
+            v[x] = first_row[x + stride] / first_row[x + 2 * stride];
+          }
+          continue;
+        }
+        for (int x = 0; x < flow.width; ++x) {
+          float mean[3] = {};
+          for (int k = x * thin; k < std::min((x + 1) * thin, source.width); ++k) {
+            for (int c = 0; c < 3; ++c) mean[c] += first_row[k + c * stride];
+          }
+          u[x] = mean[0] / mean[2];
+          v[x] = mean[1] / mean[2];
         }
       }
     }
@@ -253,17 +310,18 @@ void densify(const Level& source, const Level& target, const Grid& grid, FlowLev
 }  // namespace
 }  // namespace vsvfi::flow
 
-// Flow from one picture to another, both pyramids of first level (width, height), at level settings->finest and in its
-// samples; out_u and out_v have that level's size.
+// Flow from one picture to another, both pyramids of first level (width, height), in samples of that level: the mean of
+// each cell of settings->thin x settings->thin samples.
 VSVFI_API void vsvfi_flow_search(const float* source, const float* target, int32_t width, int32_t height,
-                                 const vsvfi::flow::SearchSettings* settings, float* out_u, float* out_v) {
+                                 const vsvfi::flow::SearchSettings* settings, float* out_x, float* out_y) {
   using namespace vsvfi::flow;
   float* first = const_cast<float*>(source);
   float* second = const_cast<float*>(target);
+  const int coarsest = level_count(width, height) - 1;
+  int leap_level = 0;
+  while (leap_level < coarsest && std::min(width, height) >> leap_level >= kLeapSide) ++leap_level;
   FlowLevel coarse;
-  bool any = false;
-  const int finest = std::min(settings->finest, level_count(width, height) - 1);
-  for (int index = level_count(width, height) - 1; index >= finest; --index) {
+  for (int index = coarsest; index >= 0; --index) {
     const Level from = level_of(first, width, height, index), to = level_of(second, width, height, index);
     Grid grid;
     grid.stride = settings->stride;
@@ -271,15 +329,19 @@ VSVFI_API void vsvfi_flow_search(const float* source, const float* target, int32
     grid.columns = (from.width + grid.stride - 1) / grid.stride;
     grid.rows = (from.height + grid.stride - 1) / grid.stride;
     grid.motion.resize(static_cast<size_t>(grid.columns) * grid.rows);
-    search_first(from, to, any ? &coarse : nullptr, settings->iterations, grid);
+    search_first(from, to, index < coarsest ? &coarse : nullptr, settings->iterations, grid);
     for (int round = 0; round < settings->rounds; ++round) spread(from, to, settings->iterations, grid);
-    FlowLevel flow = {from.width, from.height, {}, {}};
-    flow.u.resize(static_cast<size_t>(from.width) * from.height);
+    if (settings->reach > 0 && index == leap_level) {
+      leap(from, to, settings->reach, settings->iterations, grid);
+      spread(from, to, settings->iterations, grid);
+    }
+    const int thin = index == 0 ? settings->thin : 1;
+    FlowLevel flow = {(from.width + thin - 1) / thin, (from.height + thin - 1) / thin, {}, {}};
+    flow.u.resize(static_cast<size_t>(flow.width) * flow.height);
     flow.v.resize(flow.u.size());
-    densify(from, to, grid, flow);
+    densify(from, to, grid, thin, flow);
     coarse = std::move(flow);
-    any = true;
   }
-  std::copy(coarse.u.begin(), coarse.u.end(), out_u);
-  std::copy(coarse.v.begin(), coarse.v.end(), out_v);
+  std::copy(coarse.u.begin(), coarse.u.end(), out_x);
+  std::copy(coarse.v.begin(), coarse.v.end(), out_y);
 }

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vsvfi.backend import BackendInfo, Options, PlaneFrame
@@ -16,18 +15,28 @@ from vsvfi.backends.flow import kernels
 __all__ = ["FlowBackend"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a quality stands for: how far luma shrinks before the search, and the search's settings."""
+    """What a quality stands for.
+
+    Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``thin`` samples of that.
+    ``stride`` to ``reach`` are explained in kernels/flow_search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
+    """
 
     shrink: int
-    search: kernels.Search
+    thin: int
+    stride: int
+    rounds: int
+    iterations: int
+    reach: int
+    tolerance: float
+    taps: int
 
 
 QUALITIES = {
-    "fast": Settings(2, kernels.Search(finest=0, stride=4, rounds=1, iterations=8)),
-    "balanced": Settings(1, kernels.Search(finest=0, stride=4, rounds=2, iterations=12)),
-    "best": Settings(1, kernels.Search(finest=0, stride=2, rounds=2, iterations=16)),
+    "fast": Settings(shrink=2, thin=2, stride=4, rounds=1, iterations=8, reach=16, tolerance=0.25, taps=4),
+    "balanced": Settings(shrink=1, thin=2, stride=4, rounds=2, iterations=12, reach=16, tolerance=0.1, taps=8),
+    "best": Settings(shrink=1, thin=1, stride=2, rounds=4, iterations=16, reach=16, tolerance=0.03, taps=8),
 }
 
 
@@ -35,10 +44,8 @@ QUALITIES = {
 class Pair:
     """What is known about a pair of frames, whatever the timestep."""
 
-    window: Sequence[PlaneFrame]
-    forward: tuple[NDArray[np.float32], NDArray[np.float32]]
-    backward: tuple[NDArray[np.float32], NDArray[np.float32]]
-    trusts: tuple[NDArray[np.float32], NDArray[np.float32]]
+    window: tuple[PlaneFrame, ...]
+    vectors: tuple[kernels.Vectors, kernels.Vectors]
 
 
 class FlowBackend:
@@ -48,6 +55,8 @@ class FlowBackend:
         self.info = info
         self.settings = QUALITIES[options.quality or "balanced"]
         self.shrink = max(1, round(self.settings.shrink / options.flow_scale))
+        names = [name for name, *_ in kernels.Search._fields_]
+        self.search = kernels.Search(**{name: getattr(self.settings, name) for name in names})
 
     def encode(self, frame: PlaneFrame) -> kernels.Pyramid:
         """Luma that motion is estimated on."""
@@ -56,11 +65,11 @@ class FlowBackend:
     def prepare(self, window: Sequence[PlaneFrame], encoded: Sequence[Any]) -> Pair:
         """Flow both ways and how far it can be trusted."""
         first, second = encoded
-        forward = kernels.search(first, second, self.settings.search)
-        backward = kernels.search(second, first, self.settings.search)
-        return Pair(window, forward, backward, (kernels.trust(forward, backward), kernels.trust(backward, forward)))
+        forward = kernels.search(first, second, self.search)
+        backward = kernels.search(second, first, self.search)
+        return Pair(tuple(window), kernels.judge(forward, backward, first, second, self.settings.thin))
 
     def synthesize(self, state: Pair, timestep: Fraction, out: Sequence[NDArray[Any]]) -> None:
         """Draw the frame at ``timestep``."""
-        motion = kernels.project(state.forward, state.backward, state.trusts, timestep)
-        kernels.render(state.window[0], state.window[1], motion, timestep, out)
+        motion = kernels.project(state.vectors, timestep)
+        kernels.render(state.window, motion, timestep, out, tolerance=self.settings.tolerance, taps=self.settings.taps)

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from vsvfi import native
 from vsvfi.backend import PlaneFrame
 
-__all__ = ["Pyramid", "Search", "luma", "project", "pyramid", "render", "search", "trust"]
+__all__ = ["Pyramid", "Search", "Vectors", "judge", "luma", "project", "pyramid", "render", "search"]
 
 type Floats = NDArray[np.float32]
 type Flow = tuple[Floats, Floats]
-type Motion = tuple[Floats, Floats, Floats]
+type Vectors = NDArray[np.float32]
+"""Vectors on a grid, (H, W, 4): see struct Vector in kernels/flow_field.h."""
+
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (BT.601); motion does not care which matrix."""
@@ -100,16 +102,18 @@ class Search(ctypes.Structure):
     """Settings of the search (struct SearchSettings in kernels/flow_search.cpp)."""
 
     _fields_ = (
-        ("finest", ctypes.c_int32),
+        ("thin", ctypes.c_int32),
         ("stride", ctypes.c_int32),
         ("rounds", ctypes.c_int32),
         ("iterations", ctypes.c_int32),
+        ("reach", ctypes.c_int32),
     )
 
 
 def search(source: Pyramid, target: Pyramid, settings: Search) -> Flow:
-    """Flow from one frame to another: x and y, (H, W) each, in samples of the pyramids' first level."""
-    x, y = (np.empty((source.height, source.width), np.float32) for _ in range(2))
+    """Flow from one frame to another, in samples of the pyramids: x and y, one value for each thin x thin of them."""
+    height, width = (-(-size // settings.thin) for size in (source.height, source.width))
+    x, y = (np.empty((height, width), np.float32) for _ in range(2))
     _library().vsvfi_flow_search(
         _pointer(source.data), _pointer(target.data), source.width, source.height, ctypes.byref(settings),
         _pointer(x), _pointer(y),
@@ -117,35 +121,44 @@ def search(source: Pyramid, target: Pyramid, settings: Search) -> Flow:
     return x, y
 
 
-def trust(flow: Flow, back: Flow) -> Floats:
-    """How far each vector of ``flow`` can be trusted, (H, W) in (0, 1]: does ``back`` lead home?"""
-    height, width = flow[0].shape
-    out = np.empty((height, width), np.float32)
-    _library().vsvfi_flow_trust(
-        _pointer(flow[0]), _pointer(flow[1]), _pointer(back[0]), _pointer(back[1]), width, height, _pointer(out)
-    )
-    return out
-
-
-def project(forward: Flow, backward: Flow, trusts: tuple[Floats, Floats], timestep: Fraction) -> Motion:
-    """The motion at ``timestep`` (x and y, from the first frame to the second), and the first frame's share there."""
-    height, width = forward[0].shape
-    x, y, share = (np.empty((height, width), np.float32) for _ in range(3))
-    _library().vsvfi_flow_project(
-        *(_pointer(plane) for plane in (*forward, *backward, *trusts)), width, height,
-        ctypes.c_float(float(timestep)), _pointer(x), _pointer(y), _pointer(share),
+def judge(forward: Flow, backward: Flow, first: Pyramid, second: Pyramid, thin: int) -> tuple[Vectors, Vectors]:
+    """Flows of both directions as vectors (x, y, doubt, trust) on a grid, (H, W, 4), outliers removed."""
+    vectors = (np.empty((*forward[0].shape, 4), np.float32), np.empty((*forward[0].shape, 4), np.float32))
+    _library().vsvfi_flow_judge(
+        *(_pointer(plane) for plane in (*forward, *backward, first.data, second.data)), first.width, first.height, thin,
+        *(_pointer(plane) for plane in vectors),
     )  # fmt: skip
-    return x, y, share
+    return vectors
+
+
+def project(vectors: tuple[Vectors, Vectors], timestep: Fraction) -> Vectors:
+    """The motion at ``timestep``, from the first frame to the second: (x, y, doubt, share of the first frame)."""
+    height, width = vectors[0].shape[:2]
+    motion = np.empty_like(vectors[0])
+    _library().vsvfi_flow_project(
+        *(_pointer(plane) for plane in vectors), width, height, ctypes.c_float(float(timestep)), _pointer(motion)
+    )
+    return motion
 
 
 def render(
-    first: PlaneFrame, second: PlaneFrame, motion: Motion, timestep: Fraction, out: Sequence[NDArray[Any]]
+    window: Sequence[PlaneFrame],
+    motion: Vectors,
+    timestep: Fraction,
+    out: Sequence[NDArray[Any]],
+    *,
+    tolerance: float,
+    taps: int,
 ) -> None:
-    """Draw the planes ``out`` at ``timestep`` from two frames and the motion that `project` returned."""
-    height, width = motion[0].shape
+    """Draw the planes ``out`` at ``timestep`` from two frames and the motion that `project` returned.
+
+    Neighbouring samples share one motion where it differs by less than ``tolerance`` samples; ``taps`` is the
+    size of the interpolation kernel, 4 or 8.
+    """
+    height, width = motion.shape[:2]
+    first, second = window
     for before, after, target in zip(first.planes, second.planes, out, strict=True):
         _library().vsvfi_flow_render(
-            ctypes.byref(_plane(before, first.bits)), ctypes.byref(_plane(after, first.bits)),
-            ctypes.byref(_plane(target, first.bits)), *(_pointer(plane) for plane in motion), width, height,
-            ctypes.c_float(float(timestep)),
+            *(ctypes.byref(_plane(plane, first.bits)) for plane in (before, after, target)), _pointer(motion),
+            width, height, ctypes.c_float(float(timestep)), ctypes.c_float(tolerance), taps,
         )  # fmt: skip
