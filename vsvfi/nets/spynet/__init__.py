@@ -18,7 +18,7 @@ INFOS = (
         build="vsvfi.nets.spynet.network:build",
         estimate="vsvfi.nets.spynet.network:estimate",
         paper="Optical Flow Estimation using a Spatial Pyramid Network, CVPR 2017, arXiv 1611.00850",
-        weights_license="research only (weights converted from the authors'); GPL-3.0 repository",
+        weights_license="none stated",
         commercial_use=False,
         minimum=16,
         checkpoints=(
@@ -26,7 +26,7 @@ INFOS = (
                 name="sintel-final",
                 file="network-sintel-final.pytorch",
                 url="http://content.sniklaus.com/github/pytorch-spynet/network-sintel-final.pytorch",
-                license="research only (converted from the authors' weights)",
+                license="none stated",
             ),
         ),
         layouts=(
