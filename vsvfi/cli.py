@@ -99,6 +99,7 @@ def render(
     encoder: Annotated[str, typer.Option(help="ffmpeg's name of a video encoder.")] = "libx264",
     crf: Annotated[int, typer.Option(help="Quality of x264 and x265: lower is better and larger.")] = 17,
     preset: Annotated[str, typer.Option(help="Speed of x264 and x265.")] = "medium",
+    encoder_options: Annotated[str, typer.Option(help="Further options of ffmpeg, as one string.")] = "",
     segment: Annotated[float, typer.Option(help="Seconds after which a segment ends at the next scene change.")] = 10.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished segment.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and start an unfinished one anew.")] = (
@@ -127,7 +128,7 @@ def render(
         return
     if out is None:
         raise typer.BadParameter("say where to write: vsvfi render IN OUT", param_hint="OUT")
-    encoding = tool.Encoding(encoder=encoder, crf=crf, preset=preset, segment_seconds=segment)
+    encoding = tool.Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
     tool.render(job, out, encoding, resume=resume, overwrite=overwrite, console=Console(stderr=True))
 
 
@@ -180,6 +181,23 @@ def evaluate(
         **({"weights": weights} if weights else {}),
     }
     tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, console=console)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="The model: jnmr, jnmr-baseline, figan or mind.")],
+    config: Annotated[Path, typer.Option(help="What to do, as TOML: see docs/training.md.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and logs.")] = Path("training"),
+    resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, not from OUT's last one.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Save and stop after so many minutes.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="The folder for decoded footage.")] = None,
+) -> None:
+    """Train a model; interrupted, it goes on where it stopped."""
+    from rich.console import Console
+
+    from vsvfi.train import command
+
+    command.run(model, config, out, resume=resume, minutes=minutes, cache=cache, console=Console())
 
 
 @weights_app.callback(invoke_without_command=True)

@@ -1,0 +1,9 @@
+"""``python -m vsvfi`` is the `vsvfi` command."""
+
+from __future__ import annotations
+
+from vsvfi.cli import main
+
+__all__: list[str] = []
+
+main()
