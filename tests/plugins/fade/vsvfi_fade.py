@@ -48,11 +48,20 @@ class Fade:
             target[...] = mixed if a.dtype.kind == "f" else np.rint(mixed)
 
 
-class First(Fade):
+class First:
     """The emptiest model: the first frame of the window."""
 
+    def __init__(self, info: BackendInfo, options: Options) -> None:
+        self.info = info
+
+    def encode(self, frame: Any) -> None:
+        return None
+
+    def prepare(self, window: Sequence[Any], encoded: Sequence[None]) -> Any:
+        return window[0]
+
     def synthesize(self, state: Any, timestep: Fraction, out: Sequence[Any]) -> None:
-        for plane, target in zip(state[0][0].planes, out, strict=True):
+        for plane, target in zip(state.planes, out, strict=True):
             target[...] = plane
 
 
