@@ -60,8 +60,9 @@ def list_models(console: Console) -> None:
         if not listed:
             continue
         table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        for column in ("model", "timesteps", "missing", "what it is"):
-            table.add_column(column, no_wrap=True, header_style="dim", overflow="ellipsis")
+        width = max(len(entry.info.name) for entry in entries)
+        for column, least in (("model", width), ("timesteps", 9), ("missing", 7), ("what it is", 20)):
+            table.add_column(column, no_wrap=True, header_style="dim", overflow="ellipsis", min_width=least)
         for entry in listed:
             info = entry.info
             licence = "" if info.commercial_use else "[yellow](non-commercial)[/] "

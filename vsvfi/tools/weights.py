@@ -17,27 +17,28 @@ __all__ = ["add_weights", "list_weights"]
 
 def list_weights(console: Console) -> None:
     """Print every known checkpoint: whether it is there, where it is published, under which licence."""
-    from rich.table import Table
+    from rich.markup import escape
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("model", "weights", "there"):
-        table.add_column(column, no_wrap=True, header_style="dim")
-    table.add_column("licence", no_wrap=True, overflow="ellipsis", max_width=24, header_style="dim")
-    table.add_column("published", overflow="fold", header_style="dim")
+    def line(there: bool, *words: str) -> None:
+        mark = "[green]✓[/]" if there else "[dim]–[/]"
+        console.print(f"  {mark} " + "  ".join(filter(None, map(escape, words))), soft_wrap=True, highlight=False)
+
     for info in weights.networks().values():
-        have = {(entry.name, entry.part) for entry in weights.stored(info.name)}
-        if weights.bundled(info) is not None:
-            table.add_row(info.name, "bundled", "[green]ships with vsvfi[/]", info.weights_license, "")
+        have = weights.stored(info.name)
+        shipped = weights.bundled(info)
+        if not info.checkpoints and not have and shipped is None:
+            continue
+        console.print(f"[bold]{info.name}[/]", highlight=False)
+        if shipped is not None:
+            line(True, "ships with vsvfi", f"({info.weights_license})" if info.weights_license else "")
         for checkpoint in info.checkpoints:
-            there = "[green]yes[/]" if any(name == checkpoint.name for name, _ in have) else "no"
-            published = f"{checkpoint.file} at {checkpoint.url}"
-            table.add_row(info.name, checkpoint.name, there, checkpoint.license, published)
+            there = any(entry.name == checkpoint.name for entry in have)
+            line(there, checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url)
         known = {checkpoint.name for checkpoint in info.checkpoints}
-        for name, part in sorted(have):
-            if name not in known:
-                label = f"{name} ({part})" if part else name
-                table.add_row(info.name, label, "[green]yes[/]", info.weights_license, "added from a file of yours")
-    console.print(table)
+        for entry in have:
+            if entry.name not in known:
+                line(True, entry.name, f"part {entry.part}" if entry.part else "", "added from a file of yours")
+    console.print("\n[green]✓[/] is there; get another at its address, then: vsvfi weights add FILE")
     console.print(f"Added weights are kept in {weights.data_dir() / 'weights'}", soft_wrap=True)
 
 
