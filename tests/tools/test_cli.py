@@ -133,7 +133,7 @@ def test_models_are_listed_with_what_is_missing() -> None:
     assert found["weighty"] == "weights: vsvfi weights add weighty l1.pth"
     console = _console()
     models_tool.list_models(console)
-    now, _, later = console.file.getvalue().partition("Something is missing")
+    now, _, later = console.file.getvalue().partition("Needs weights")
     assert "planes" in now
     assert "(non-commercial) model narrow" in now
     assert "1/2, 1/4" in now

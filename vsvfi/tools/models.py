@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def availability() -> list[Availability]:
     """All known models, those that can be used first."""
     has_torch = importlib.util.find_spec("torch") is not None
     found = [Availability(info, _missing(info, has_torch)) for info in registry.backends().values()]
-    return sorted(found, key=lambda entry: (not entry.usable, entry.info.name))
+    return sorted(found, key=lambda entry: (_lack(entry), entry.info.name))
 
 
 def _missing(info: BackendInfo, has_torch: bool) -> str:
@@ -49,27 +50,22 @@ def _missing(info: BackendInfo, has_torch: bool) -> str:
 
 
 def list_models(console: Console) -> None:
-    """Print the models a line each, those that can be used first, and what could not be loaded."""
+    """Print the models a line each, grouped by what they miss, and what could not be loaded."""
     from rich.table import Table
 
     entries = availability()
-    for title, listed in (
-        ("Can be used now", [entry for entry in entries if entry.usable]),
-        ("Something is missing", [entry for entry in entries if not entry.usable]),
-    ):
-        if not listed:
-            continue
+    width = max((len(entry.info.name) for entry in entries), default=0)
+    for what, group in itertools.groupby(entries, _lack):
+        title = f"Needs {what}" if what else "Can be used now"
         table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        width = max(len(entry.info.name) for entry in entries)
-        for column, least in (("model", width), ("timesteps", 9), ("missing", 7), ("what it is", 20)):
+        for column, least in (("model", width), ("timesteps", 9), ("what it is", 20)):
             table.add_column(column, no_wrap=True, header_style="dim", overflow="ellipsis", min_width=least)
-        for entry in listed:
+        for entry in group:
             info = entry.info
             licence = "" if info.commercial_use else "[yellow](non-commercial)[/] "
             table.add_row(
                 f"[green]{info.name}[/]" if entry.usable else info.name,
                 "any" if info.timesteps == "any" else "1/2, 1/4 …",
-                " and ".join(wanted.partition(":")[0] for wanted in entry.missing.split("; ")) or "nothing",
                 licence + info.summary,
             )
         console.print(table, "")
@@ -79,3 +75,8 @@ def list_models(console: Console) -> None:
         console.print("`vsvfi weights` says where all weights are published, and under which licence.")
     for problem in registry.problems():
         console.print(f"[yellow]plugin {problem.plugin!r} was skipped:[/] {problem.reason}", soft_wrap=True)
+
+
+def _lack(entry: Availability) -> str:
+    """What kinds of things a model misses: ``"torch and weights"``."""
+    return " and ".join(wanted.partition(":")[0] for wanted in entry.missing.split("; "))
