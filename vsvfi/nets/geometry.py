@@ -35,7 +35,7 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     return resize_to(flow, size) * ratio[:, None, None]
 
 
-def reduced_size(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
-    """The size (height, width) times ``scale``, rounded to multiples of what a network needs."""
-    height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)
+def reduced_size(size: tuple[int, int], scale: float, multiple: int, least: int = 1) -> tuple[int, int]:
+    """The size (height, width) times ``scale``, rounded to multiples of what a network needs, at least ``least``."""
+    height, width = (max(1, -(-least // multiple), round(side * scale / multiple)) * multiple for side in size)
     return height, width

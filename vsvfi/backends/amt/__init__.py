@@ -45,7 +45,7 @@ def _info(size: str, checkpoints: dict[str, str], *, has: tuple[str, ...], has_n
             ),
         ),
         multiple=16,
-        minimum=128,
+        minimum=64,
         padding="center",
         supports_flow_scale=True,
     )

@@ -20,7 +20,13 @@ from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, 
 from vsvfi.nets.raft.encoder import BottleneckBlock, Encoder, ResidualBlock
 from vsvfi.ops import backward_warp
 
-__all__ = ["AMT", "Fields", "Pair", "build"]
+__all__ = ["AMT", "FLOW_HEADS", "Fields", "Pair", "build", "example"]
+
+FLOW_HEADS = (r"^decoder\d\.convblock\.2\.", r"flow_head\.2\.", r"^blend\.2\.")
+"""The layers that make flows and residuals."""
+
+LEAST = 64
+"""The smallest side of which the coarsest correlations are still a pixel wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class AMT(nn.Module):
         """Features and correlations of frames ``(B, 3, H, W)`` in [0, 1], at about ``scale`` times their size."""
         mean = torch.stack((frame0, frame1)).mean((0, 2, 3, 4)).view(-1, 1, 1, 1)
         frames = (frame0 - mean, frame1 - mean)
-        size = reduced_size((frame0.shape[-2], frame0.shape[-1]), scale, 16)
+        size = reduced_size((frame0.shape[-2], frame0.shape[-1]), scale, 16, LEAST)
         reduced = [resize_to(frame, size) for frame in frames]
         correlation = BidirectionalCorrelation.of(*(self.feat_encoder(frame) for frame in reduced))
         features = [self.encoder(frame) for frame in reduced]
@@ -197,4 +203,29 @@ def build(shapes: Shapes) -> AMT:
         refinements=refinements,
         blend_kernel=shapes["blend.0.weight"][-1],
         radius=(round(window**0.5) - 1) // 2,
+    )
+
+
+def example(name: str) -> AMT:
+    """A very small untrained network in the manner of the model called ``name``."""
+    small, large = name == "amt-s", name == "amt-g"
+    widths, radius = (4, 6, 8, 10), 1
+
+    def update(feature: int, scale: int) -> UpdateBlock:
+        correlation = (2 * LEVELS * (2 * radius + 1) ** 2, *((8,) if small else (8, 6)))
+        return UpdateBlock(correlation=correlation, flow=(4, 4), joint=8, hidden=8, feature=feature, scale=scale)
+
+    return AMT(
+        feat_encoder=Encoder(
+            8, widths=(8, 8, 12, 12) if large else (8, 8, 12), block=BottleneckBlock if small else ResidualBlock
+        ),
+        widths=widths,
+        first_kernel=3 if small else 7,
+        side=4,
+        decoder_width=12,
+        fields=3 if small else 5,
+        updates=(update(8, 1), update(6, 2), update(4, 4)),
+        refinements=(update(6, 1), update(4, 1)) if large else None,
+        blend_kernel=3 if small else 7,
+        radius=radius,
     )

@@ -41,6 +41,6 @@ INFOS = (
                 ignore=(*raft.UNUSED, r"^FE\.(sub|add)_mean\."),
             ),
         ),
-        minimum=128,
+        minimum=64,
     ),
 )

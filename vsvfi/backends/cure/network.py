@@ -16,7 +16,7 @@ from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import ResidualBlock, conv
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
 
-__all__ = ["CURE", "Frame", "Pair", "build"]
+__all__ = ["CURE", "Frame", "Pair", "build", "example"]
 
 CHUNK = 2**18
 """How many pixels the neural representation colours at a time: 256 MB for each of its layers."""
@@ -24,7 +24,7 @@ CHUNK = 2**18
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Features of a frame: ``(B, 64, H, W)``, and the flow estimator's."""
+    """Features of a frame: ``(B, C, H, W)``, and the flow estimator's."""
 
     features: Tensor
     matching: FrameFeatures
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Features of both frames ``(B, 64, H, W)`` and the flows between them ``(B, 2, H, W)``.
+    """Features of both frames ``(B, C, H, W)`` and the flows between them ``(B, 2, H, W)``.
 
     The flows, from frame 0 to 1 and back, are in half image sizes less one pixel: x / ((W - 1) / 2).
     """
@@ -44,13 +44,13 @@ class Pair:
 class FeatureEncoder(nn.Module):
     """EDSR (arXiv 1707.02921) without its upsampling: features of a frame at full size."""
 
-    def __init__(self, channels: int = 64, blocks: int = 8) -> None:
+    def __init__(self, channels: int, blocks: int = 8) -> None:
         super().__init__()
         self.head = conv(3, channels)
         self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)), conv(channels, channels))
 
     def forward(self, frame: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` to ``(N, 64, H, W)``."""
+        """``(N, 3, H, W)`` to ``(N, channels, H, W)``."""
         head: Tensor = self.head(frame)
         return head + self.body(head)  # type: ignore[no-any-return]
 
@@ -83,19 +83,19 @@ class Expansion(nn.Module):
 class Fuser(nn.Module):
     """A U-Net over the four warped features."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.enc1 = Contraction(256, 256)
-        self.enc2 = Contraction(256, 512)
-        self.enc3 = Contraction(512, 1024)
-        self.enc4 = Contraction(1024, 1024)
-        self.dec1 = Expansion(1024 + 1024, 1024)
-        self.dec2 = Expansion(1024 + 512, 512)
-        self.dec3 = Expansion(512 + 256, 256)
-        self.dec4 = Expansion(256 + 256, 128)
+        self.enc1 = Contraction(4 * width, 4 * width)
+        self.enc2 = Contraction(4 * width, 8 * width)
+        self.enc3 = Contraction(8 * width, 16 * width)
+        self.enc4 = Contraction(16 * width, 16 * width)
+        self.dec1 = Expansion((16 + 16) * width, 16 * width)
+        self.dec2 = Expansion((16 + 8) * width, 8 * width)
+        self.dec3 = Expansion((8 + 4) * width, 4 * width)
+        self.dec4 = Expansion((4 + 4) * width, 2 * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, 256, H, W)`` to ``(N, 128, H, W)``."""
+        """``(N, 4 * width, H, W)`` to ``(N, 2 * width, H, W)``."""
         half = self.enc1(x)
         quarter = self.enc2(half)
         eighth = self.enc3(quarter)
@@ -111,7 +111,7 @@ class NeuralRepresentation(nn.Module):
     evaluated at a time.
     """
 
-    def __init__(self, channels: int = 128, hidden: int = 256) -> None:
+    def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.chunk = CHUNK
         around = 9 * channels
@@ -126,7 +126,7 @@ class NeuralRepresentation(nn.Module):
         """Colours ``(T, 3, W, H)``.
 
         Args:
-            features: ``(T, 128, W + 2, H + 2)``, one pixel more on every side.
+            features: ``(T, channels, W + 2, H + 2)``, one pixel more on every side.
             timesteps: ``(T,)``.
         """
         count, width, height = len(features), features.shape[2] - 2, features.shape[3] - 2
@@ -165,14 +165,18 @@ class NeuralRepresentation(nn.Module):
 
 
 class CURE(nn.Module):
-    """The frame at any time between two frames."""
+    """The frame at any time between two frames.
 
-    def __init__(self) -> None:
+    Args:
+        width: channels of the features of a frame; all others are in proportion.
+    """
+
+    def __init__(self, *, width: int = 64) -> None:
         super().__init__()
-        self.feature_encoder = FeatureEncoder()
-        self.flow_estimator = RAFT(iterations=50)
-        self.fuser = Fuser()
-        self.representation = NeuralRepresentation()
+        self.feature_encoder = FeatureEncoder(width)
+        self.flow_estimator = RAFT(width=width, iterations=50)
+        self.fuser = Fuser(width)
+        self.representation = NeuralRepresentation(2 * width, 4 * width)
 
     def encode(self, frame: Tensor) -> Frame:
         """The features of a frame ``(N, 3, H, W)`` in [0, 1], H and W at least 64."""
@@ -193,7 +197,7 @@ class CURE(nn.Module):
         return Pair((first.features, second.features), (flows[0], flows[1]))
 
     def fuse(self, pair: Pair, timesteps: Tensor) -> Tensor:
-        """The fused features at ``timesteps`` ``(T,)``, transposed: ``(T, 128, W + 2, H + 2)``.
+        """The fused features at ``timesteps`` ``(T,)``, transposed: ``(T, 2 * C, W + 2, H + 2)``.
 
         Checkpoints were trained on transposed maps: the rows of every kernel lie along x.
         """
@@ -243,6 +247,11 @@ def _sample(features: Tensor, shift: Tensor) -> Tensor:
 
 
 def build(shapes: Shapes) -> CURE:
-    """The network; there is one size of it."""
-    del shapes
-    return CURE()
+    """The network whose state dict has these shapes."""
+    return CURE(width=shapes["feature_encoder.head.weight"][0])
+
+
+def example(name: str) -> CURE:
+    """A very small untrained network."""
+    del name
+    return CURE(width=4)

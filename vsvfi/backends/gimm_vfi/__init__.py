@@ -58,7 +58,7 @@ def _info(name: str, flows: str, layouts: tuple[Layout, ...]) -> BackendInfo:
         layouts=layouts,
         parts=("", "flow"),
         multiple=32,
-        minimum=128,
+        minimum=64,
         padding="center",
         supports_flow_scale=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,22 @@ from vsvfi.nets.flowformer.network import FlowFormer
 from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
 from vsvfi.nets.gimm.network import EndpointMotion, ImplicitMotion
 from vsvfi.nets.ifr import SideResBlock
-from vsvfi.nets.multifield import BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
+from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
 from vsvfi.ops import backward_warp
 
-__all__ = ["GIMMVFI", "Pair", "build"]
+__all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "NewFrames", "Pair", "build", "example"]
+
+FLOW_HEADS = (
+    r"flow_head\.(conv)?2\.",
+    r"^(init|final)_decoder\.convblock\.4\.",
+    r"^blend\.2\.",
+)
+"""The layers that make flows and residuals."""
 
 FIELDS = 3
+LEAST = 64
+"""The smallest side of which the coarsest correlations are still a pixel wide."""
 RADIUS = 4
 
 
@@ -37,7 +47,7 @@ class Pair:
     """What B pairs of frames have in common at every timestep.
 
     ``frames`` and ``reduced`` are in [-1, 1]; everything but ``frames`` is of the reduced size, on which the motion
-    is estimated: ``upsampled`` are the features ``(B, 128, h/4, w/4)`` and ``(B, 64, h, w)`` of each frame.
+    is estimated: ``upsampled`` are features of each frame, at 1/4 of that size and at that size.
     """
 
     frames: tuple[Tensor, Tensor]
@@ -76,11 +86,14 @@ def _upsample(doublings: int, in_channels: int, width: int) -> nn.Sequential:
 class InitDecoder(nn.Module):
     """Refines both flows and makes the feature of the new frame, at 1/4 of the size."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.upsample = _upsample(1, 256, 64)
+        channels = 2 * width
+        self.upsample = _upsample(1, 4 * width, width)
         self.convblock = nn.Sequential(
-            conv_prelu(2 * 128 + 2 * 2 + 4 * 3, 128, 1), *(SideResBlock(128, 64) for _ in range(3)), conv(128, 5 + 128)
+            conv_prelu(2 * channels + 2 * 2 + 4 * 3, channels, 1),
+            *(SideResBlock(channels, width) for _ in range(3)),
+            conv(channels, 2 + 2 + 1 + channels),
         )
 
     def forward(
@@ -89,27 +102,27 @@ class InitDecoder(nn.Module):
         """The refined flows, the logit of the mask, and the feature of the new frame.
 
         Args:
-            features: of both frames, ``(T, 128, h, w)``.
+            features: of both frames, ``(T, C, h, w)``.
             frames: ``(T, 3, h, w)``.
             flows: from the new frame to both, ``(T, 2, h, w)``.
         """
         warped = [backward_warp(x, flow) for x, flow in zip(features, flows, strict=True)]
         images = [backward_warp(x, flow) for x, flow in zip(frames, flows, strict=True)]
         out = self.convblock(torch.cat((*warped, *flows, *frames, *images), 1))
-        more0, more1, logit, feature = torch.split(out, [2, 2, 1, 128], 1)
+        more0, more1, logit, feature = torch.split(out, [2, 2, 1, out.shape[1] - 5], 1)
         return (flows[0] + more0.float(), flows[1] + more1.float()), logit.float(), feature
 
 
 class FinalDecoder(nn.Module):
     """Turns one pair of flows into several, with masks and residuals, at full size."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.upsample = _upsample(2, 128, 32)
+        self.upsample = _upsample(2, 2 * width, width // 2)
         self.convblock = nn.Sequential(
-            conv_prelu(128 + 2 * 64 + 2 * 2 + 1 + 4 * 3, 256),
-            *(SideResBlock(256, 64) for _ in range(3)),
-            conv(256, FIELDS * (2 + 2 + 1 + 3)),
+            conv_prelu(2 * width + 2 * width + 2 * 2 + 1 + 4 * 3, 4 * width),
+            *(SideResBlock(4 * width, width) for _ in range(3)),
+            conv(4 * width, FIELDS * (2 + 2 + 1 + 3)),
         )
 
     def forward(
@@ -123,8 +136,8 @@ class FinalDecoder(nn.Module):
         """The flows ``(T, 2 * K, H, W)``, the mask ``(T, K, H, W)`` and the residual ``(T, 3 * K, H, W)``, fp32.
 
         Args:
-            feature: of the new frame, ``(T, 128, H, W)``.
-            features: of both frames, ``(T, 64, H, W)``.
+            feature: of the new frame, ``(T, 2 * C, H, W)``.
+            features: of both frames, ``(T, C, H, W)``.
             frames: ``(T, 3, H, W)``.
             flows: from the new frame to both, ``(T, 2, H, W)``.
             logit: of the mask, ``(T, 1, H, W)``.
@@ -141,31 +154,40 @@ class GIMMVFI(nn.Module):
     """The frame at any time between two frames.
 
     Args:
-        flow_estimator: estimates the flows between the frames; frame features come from it as well.
-        projected: whether its features are projected to other widths first (GIMM-VFI-R).
+        estimator: estimates the flows between the frames, and makes the frames' features on the way.
+        width: channels of the features warped at full size; all others are in proportion.
     """
 
-    def __init__(self, flow_estimator: RAFT | FlowFormer, *, projected: bool) -> None:
+    def __init__(self, estimator: Literal["raft", "flowformer"], *, width: int = 64) -> None:
         super().__init__()
-        self.flow_estimator = flow_estimator
-        self.motion = ImplicitMotion()
-        self.matching_projection = nn.Conv2d(256, 256, 1) if projected else nn.Identity()
-        self.eighth_projection = nn.Conv2d(128, 256, 1) if projected else nn.Identity()
-        self.quarter_projection = nn.Conv2d(96, 128, 1) if projected else nn.Identity()
-        self.init_decoder = InitDecoder()
-        self.final_decoder = FinalDecoder()
-        correlation = 2 * 4 * (2 * RADIUS + 1) ** 2
+        self.flow_estimator: RAFT | FlowFormer
+        if estimator == "raft":
+            self.flow_estimator = RAFT(width=width)
+            self.matching_projection: nn.Module = nn.Conv2d(4 * width, 4 * width, 1)
+            self.eighth_projection: nn.Module = nn.Conv2d(2 * width, 4 * width, 1)
+            self.quarter_projection: nn.Module = nn.Conv2d(3 * width // 2, 2 * width, 1)
+        else:
+            self.flow_estimator = FlowFormer(width=2 * width)
+            self.matching_projection = self.eighth_projection = self.quarter_projection = nn.Identity()
+        self.motion = ImplicitMotion(width=width // 4)
+        self.init_decoder = InitDecoder(width)
+        self.final_decoder = FinalDecoder(width)
         self.update_low, self.update_high = (
             UpdateBlock(
-                correlation=(correlation, 256, 192), flow=(128, 64), joint=188, hidden=192, feature=128, scale=s
+                correlation=(2 * LEVELS * (2 * RADIUS + 1) ** 2, 4 * width, 3 * width),
+                flow=(2 * width, width),
+                joint=3 * width - 4,
+                hidden=3 * width,
+                feature=2 * width,
+                scale=scale,
             )
-            for s in (2, 1)
+            for scale in (2, 1)
         )
         self.blend = FieldBlend(FIELDS, 7)
 
     def encode(self, frame: Tensor, scale: float = 1.0) -> Frame:
         """A frame ``(N, 3, H, W)`` in [0, 1] with its features, at about ``scale`` times its size."""
-        reduced = resize_to(frame, reduced_size((frame.shape[-2], frame.shape[-1]), scale, 8))
+        reduced = resize_to(frame, reduced_size((frame.shape[-2], frame.shape[-1]), scale, 8, LEAST))
         return Frame(2 * frame - 1, 2 * reduced - 1, self.flow_estimator.encode(reduced))
 
     def prepare(self, first: Frame, second: Frame) -> Pair:
@@ -249,6 +271,10 @@ def _expand(both: tuple[Tensor, Tensor], count: int) -> tuple[Tensor, Tensor]:
 
 def build(shapes: Shapes) -> GIMMVFI:
     """The network whose state dict has these shapes: on RAFT, or on FlowFormer."""
-    if "flow_estimator.cost_encoder.latent_tokens" in shapes:
-        return GIMMVFI(FlowFormer(), projected=False)
-    return GIMMVFI(RAFT(), projected=True)
+    estimator: Literal["raft", "flowformer"] = "raft" if "matching_projection.weight" in shapes else "flowformer"
+    return GIMMVFI(estimator, width=shapes["init_decoder.upsample.1.0.weight"][0])
+
+
+def example(name: str) -> GIMMVFI:
+    """A very small untrained network in the manner of the model called ``name``."""
+    return GIMMVFI("raft" if name == "gimm-vfi-r" else "flowformer", width=8)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.flowformer.attention import attend, linear_sine_code
-from vsvfi.nets.flowformer.cost import CHANNELS, HEADS, CostEncoder
+from vsvfi.nets.flowformer.cost import HEADS, CostEncoder
 from vsvfi.nets.flowformer.twins import Twins
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.raft.network import FrameFeatures
@@ -18,25 +18,24 @@ __all__ = ["FlowFormer", "build", "estimate"]
 
 RADIUS = 4
 LOOKUP = (2 * RADIUS + 1) ** 2
-QUERY = 64
 
 
 class CostCrossAttention(nn.Module):
     """What the cost memory of a position says to a query made of the costs around the current flow."""
 
-    def __init__(self) -> None:
+    def __init__(self, query: int, memory: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(QUERY)
-        self.norm2 = nn.LayerNorm(QUERY)
-        self.q = nn.Linear(QUERY, QUERY)
-        self.k = nn.Linear(CHANNELS, QUERY)
-        self.v = nn.Linear(CHANNELS, QUERY)
-        self.proj = nn.Linear(2 * QUERY, QUERY)
-        self.ffn = nn.Sequential(nn.Linear(QUERY, QUERY), nn.GELU(), nn.Linear(QUERY, QUERY))
+        self.norm1 = nn.LayerNorm(query)
+        self.norm2 = nn.LayerNorm(query)
+        self.q = nn.Linear(query, query)
+        self.k = nn.Linear(memory, query)
+        self.v = nn.Linear(memory, query)
+        self.proj = nn.Linear(2 * query, query)
+        self.ffn = nn.Sequential(nn.Linear(query, query), nn.GELU(), nn.Linear(query, query))
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, position: Tensor) -> Tensor:
-        """Queries ``(M, 1, 64)`` at ``position`` ``(M, 1, 2)``, keys and values ``(M, 8, 64)``; shape of ``query``."""
-        located = self.norm1(query) + linear_sine_code(position, QUERY)
+        """Queries ``(M, 1, C)`` at ``position`` ``(M, 1, 2)``, keys and values ``(M, 8, C)``; shape of ``query``."""
+        located = self.norm1(query) + linear_sine_code(position, query.shape[-1])
         answer = attend(self.q(located), key, value, HEADS)
         x = query + self.proj(torch.cat((answer, query), -1))
         return x + self.ffn(self.norm2(x))  # type: ignore[no-any-return]
@@ -45,12 +44,12 @@ class CostCrossAttention(nn.Module):
 class ContextAttention(nn.Module):
     """Which positions of the first frame resemble each other: queries and keys for `MotionAggregator`."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.to_qk = nn.Conv2d(128, 256, 1, bias=False)
+        self.to_qk = nn.Conv2d(channels, 2 * channels, 1, bias=False)
 
     def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, 128, h, w)`` to queries and keys ``(N, h * w, 128)``."""
+        """``(N, channels, h, w)`` to queries and keys ``(N, h * w, channels)``."""
         query, key = self.to_qk(context).flatten(2).transpose(1, 2).chunk(2, -1)
         return query, key
 
@@ -58,13 +57,13 @@ class ContextAttention(nn.Module):
 class MotionAggregator(nn.Module):
     """Adds to every position's motion that of positions that resemble it (GMA, arXiv 2104.02409)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.zeros(1))
-        self.to_v = nn.Conv2d(128, 128, 1, bias=False)
+        self.to_v = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, motion: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        """Motion ``(N, 128, h, w)``, queries and keys ``(N, h * w, 128)``; shape of ``motion``."""
+        """Motion ``(N, channels, h, w)``, queries and keys ``(N, h * w, channels)``; shape of ``motion``."""
         value = self.to_v(motion).flatten(2).transpose(1, 2)
         gathered = attend(query, key, value.to(query.dtype), heads=1)
         return motion + self.gamma * gathered.transpose(1, 2).view_as(motion)
@@ -73,9 +72,9 @@ class MotionAggregator(nn.Module):
 class GlobalUpdateBlock(UpdateBlock):
     """RAFT's update with the motion of similar positions beside each position's own."""
 
-    def __init__(self) -> None:
-        super().__init__(QUERY + LOOKUP, inputs=384)
-        self.aggregator = MotionAggregator()
+    def __init__(self, width: int) -> None:
+        super().__init__(width + LOOKUP, width=width, motions=2)
+        self.aggregator = MotionAggregator(2 * width)
 
     def forward(  # type: ignore[override]
         self,
@@ -95,13 +94,13 @@ class GlobalUpdateBlock(UpdateBlock):
 class CostDecoder(nn.Module):
     """Refines the flow by asking the cost memory, again and again (section 3.2)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(256, 256, 1)
-        self.att = ContextAttention()
-        self.flow_token_encoder = nn.Sequential(nn.Conv2d(LOOKUP, QUERY, 1), nn.GELU(), nn.Conv2d(QUERY, QUERY, 1))
-        self.cross_attention = CostCrossAttention()
-        self.update_block = GlobalUpdateBlock()
+        self.proj = nn.Conv2d(4 * width, 4 * width, 1)
+        self.att = ContextAttention(2 * width)
+        self.flow_token_encoder = nn.Sequential(nn.Conv2d(LOOKUP, width, 1), nn.GELU(), nn.Conv2d(width, width, 1))
+        self.cross_attention = CostCrossAttention(width, 2 * width)
+        self.update_block = GlobalUpdateBlock(width)
 
     def forward(
         self, maps: Tensor, memory: Tensor, context: Tensor, *, iterations: int, initial: Tensor | None
@@ -110,8 +109,8 @@ class CostDecoder(nn.Module):
 
         Args:
             maps: cost maps ``(N, h * w, h, w)``.
-            memory: the cost memory ``(N * h * w, 8, 128)``.
-            context: features of the first frame ``(N, 256, h, w)``.
+            memory: the cost memory ``(N * h * w, 8, C)``.
+            context: features of the first frame ``(N, 2 * C, h, w)``.
             iterations: how often to refine.
             initial: the estimate to start from ``(N, 2, h, w)``, or None for zero.
         """
@@ -125,9 +124,9 @@ class CostDecoder(nn.Module):
         for _ in range(iterations):
             target = grid + flow
             costs = correlation_lookup((maps,), target, radius=RADIUS)
-            query = self.flow_token_encoder(costs).permute(0, 2, 3, 1).reshape(-1, 1, QUERY)
+            query = self.flow_token_encoder(costs).permute(0, 2, 3, 1).flatten(0, 2)[:, None]
             answer = self.cross_attention(query, key, value, target.permute(0, 2, 3, 1).reshape(-1, 1, 2))
-            answer = answer.view(n, h, w, QUERY).permute(0, 3, 1, 2)
+            answer = answer.view(n, h, w, -1).permute(0, 3, 1, 2)
             hidden, increment = self.update_block(hidden, inputs, torch.cat((answer, costs), 1), flow, attention)
             flow = flow + increment
         return self.update_block.upsample(flow, hidden), flow
@@ -137,17 +136,18 @@ class FlowFormer(nn.Module):
     """Optical flow by a transformer over the cost volume, in the configuration of the Sintel checkpoint.
 
     Args:
+        width: channels of the first stage of its image encoders; all others are in proportion.
         iterations: how often the flow is refined.
     """
 
-    def __init__(self, *, iterations: int = 32) -> None:
+    def __init__(self, *, width: int = 128, iterations: int = 32) -> None:
         super().__init__()
         self.iterations = iterations
-        self.context_encoder = Twins()
-        self.feature_encoder = Twins()
-        self.channel_convertor = nn.Conv2d(256, 256, 1, bias=False)
-        self.cost_encoder = CostEncoder()
-        self.decoder = CostDecoder()
+        self.context_encoder = Twins(width=width)
+        self.feature_encoder = Twins(width=width)
+        self.channel_convertor = nn.Conv2d(2 * width, 2 * width, 1, bias=False)
+        self.cost_encoder = CostEncoder(width)
+        self.decoder = CostDecoder(width // 2)
 
     def encode(self, frame: Tensor) -> FrameFeatures:
         """The features of RGB frames ``(N, 3, H, W)`` in [0, 1]; H and W are multiples of 8."""
@@ -180,9 +180,8 @@ class FlowFormer(nn.Module):
 
 
 def build(shapes: Shapes) -> FlowFormer:
-    """The network; there is one size of it."""
-    del shapes
-    return FlowFormer()
+    """The network whose state dict has these shapes."""
+    return FlowFormer(width=shapes["context_encoder.patch_embeds.0.proj.weight"][0])
 
 
 def estimate(network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:

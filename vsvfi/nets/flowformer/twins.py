@@ -82,11 +82,15 @@ class PatchEmbed(nn.Module):
 
 
 class Twins(nn.Module):
-    """Features of a frame at 1/4 and 1/8 of its size: windowed, then global attention in each of two stages."""
+    """Features of a frame at 1/4 and 1/8 of its size: windowed, then global attention in each of two stages.
 
-    def __init__(self) -> None:
+    Args:
+        width: channels of the first stage; the second has twice as many.
+    """
+
+    def __init__(self, *, width: int = 128) -> None:
         super().__init__()
-        self.patch_embeds = nn.ModuleList((PatchEmbed(3, 128, 4), PatchEmbed(128, 256, 2)))
+        self.patch_embeds = nn.ModuleList((PatchEmbed(3, width, 4), PatchEmbed(width, 2 * width, 2)))
         self.blocks = nn.ModuleList(
             nn.ModuleList(
                 (
@@ -94,12 +98,12 @@ class Twins(nn.Module):
                     Block(channels, GlobalAttention(channels, heads, reduction)),
                 )
             )
-            for channels, heads, reduction in ((128, 4, 8), (256, 8, 4))
+            for channels, heads, reduction in ((width, 4, 8), (2 * width, 8, 4))
         )
-        self.positions = nn.ModuleList(nn.Conv2d(c, c, 3, 1, 1, groups=c) for c in (128, 256))
+        self.positions = nn.ModuleList(nn.Conv2d(c, c, 3, 1, 1, groups=c) for c in (width, 2 * width))
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, 3, H, W)`` to ``(N, 128, H/4, W/4)`` and ``(N, 256, H/8, W/8)``."""
+        """``(N, 3, H, W)`` to ``(N, width, H/4, W/4)`` and ``(N, 2 * width, H/8, W/8)``."""
         quarter = self._stage(0, frame)
         return quarter, self._stage(1, quarter)
 

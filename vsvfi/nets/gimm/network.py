@@ -19,7 +19,6 @@ from vsvfi.ops import backward_warp, forward_splat
 
 __all__ = ["CoordinateNetwork", "EndpointMotion", "ImplicitMotion", "build"]
 
-LATENT = 32
 CHUNK = 2**18
 """How many positions the coordinate network reads at a time: 128 MB for each of its layers."""
 
@@ -30,7 +29,7 @@ class EndpointMotion:
 
     ``flows`` ``(B, 2, H, W)`` from frame 0 to 1 and from 1 to 0, in pixels; ``scale`` ``(B, 1, 1, 1)`` the largest
     of their components; ``weights`` ``(B, 1, H, W)`` how much a pixel counts where several are splatted to one
-    place; ``latents`` ``(B, 16, H, W)``.
+    place; ``latents`` ``(B, width, H, W)``.
     """
 
     flows: tuple[Tensor, Tensor]
@@ -67,8 +66,9 @@ class CoordinateNetwork(nn.Module):
     ``chunk`` is how many positions are evaluated at a time.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (LATENT + 3, 128, 128, 128, 128, 2)) -> None:
+    def __init__(self, latent: int, hidden: int) -> None:
         super().__init__()
+        widths = (latent + 3, hidden, hidden, hidden, hidden, 2)
         self.chunk = CHUNK
         self.layers = nn.ParameterList(torch.randn(inputs + 1, outputs) for inputs, outputs in pairwise(widths))
 
@@ -76,7 +76,7 @@ class CoordinateNetwork(nn.Module):
         """The motion at every position.
 
         Args:
-            latent: ``(T, 32, H, W)``.
+            latent: ``(T, C, H, W)``.
             timesteps: ``(T,)`` in [0, 1].
 
         Returns:
@@ -103,31 +103,35 @@ class CoordinateNetwork(nn.Module):
 
 
 class ImplicitMotion(nn.Module):
-    """The flow at any time between two frames from the flows between them."""
+    """The flow at any time between two frames from the flows between them.
 
-    def __init__(self) -> None:
+    Args:
+        width: channels of a frame's latents; all others are in proportion.
+    """
+
+    def __init__(self, *, width: int = 16) -> None:
         super().__init__()
         self.g_filter: Tensor
         self.register_buffer("g_filter", torch.zeros(1, 1, 1, 3, 3))
         self.alpha_v = nn.Parameter(torch.ones(1))
         self.alpha_fe = nn.Parameter(torch.ones(1))
         self.encoder = nn.Sequential(
-            conv(2, 16),
-            conv(16, 32),
+            conv(2, width),
+            conv(width, 2 * width),
             nn.LeakyReLU(0.1),
-            *(LateralBlock(32) for _ in range(3)),
+            *(LateralBlock(2 * width) for _ in range(3)),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(32, 16, 3, 1, 1, padding_mode="reflect"),
+            nn.Conv2d(2 * width, width, 3, 1, 1, padding_mode="reflect"),
         )
         self.refiner = nn.Sequential(
-            conv(64, 32),
-            conv(32, 64),
+            conv(4 * width, 2 * width),
+            conv(2 * width, 4 * width),
             nn.LeakyReLU(0.1),
-            LateralBlock(64),
+            LateralBlock(4 * width),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(64, LATENT, 3, 1, 1, padding_mode="reflect"),
+            nn.Conv2d(4 * width, 2 * width, 3, 1, 1, padding_mode="reflect"),
         )
-        self.coordinate_network = CoordinateNetwork()
+        self.coordinate_network = CoordinateNetwork(2 * width, 8 * width)
 
     def encode(self, flow01: Tensor, flow10: Tensor) -> EndpointMotion:
         """What is common to all times, from the flows ``(B, 2, H, W)`` in pixels; H and W are at least 2."""
@@ -185,6 +189,5 @@ class ImplicitMotion(nn.Module):
 
 
 def build(shapes: Shapes) -> ImplicitMotion:
-    """The network; there is one size of it."""
-    del shapes
-    return ImplicitMotion()
+    """The network whose state dict has these shapes."""
+    return ImplicitMotion(width=shapes["encoder.0.weight"][0])

@@ -24,9 +24,9 @@ RADIUS = 4
 class FrameFeatures:
     """What a flow estimator makes of one frame ``(N, 3, H, W)``, whichever end of the flow it is.
 
-    ``matching`` ``(N, 256, H/8, W/8)`` is compared between frames, in fp32; ``context`` ``(N, 256, H/8, W/8)``
-    guides the flow that starts in this frame; ``quarter`` and ``eighth`` are stages of the context encoder that
-    interpolation networks build upon.
+    ``matching`` ``(N, C, H/8, W/8)`` is compared between frames, in fp32; ``context`` ``(N, C, H/8, W/8)`` guides
+    the flow that starts in this frame; ``quarter`` and ``eighth`` are stages of the context encoder, at those
+    fractions of the size, that interpolation networks build upon.
     """
 
     matching: Tensor
@@ -39,15 +39,17 @@ class RAFT(nn.Module):
     """Optical flow by a recurrent unit that looks up all-pairs correlations around its estimate.
 
     Args:
+        width: channels of the first stage of its encoders; all others are in proportion.
         iterations: how often the flow is refined.
     """
 
-    def __init__(self, *, iterations: int = 20) -> None:
+    def __init__(self, *, width: int = 64, iterations: int = 20) -> None:
         super().__init__()
         self.iterations = iterations
-        self.fnet = Encoder(256, norm=nn.InstanceNorm2d)
-        self.cnet = Encoder(256, norm=FrozenBatchNorm2d)
-        self.update_block = UpdateBlock(LEVELS * (2 * RADIUS + 1) ** 2)
+        widths = (width, 3 * width // 2, 2 * width)
+        self.fnet = Encoder(4 * width, norm=nn.InstanceNorm2d, widths=widths)
+        self.cnet = Encoder(4 * width, norm=FrozenBatchNorm2d, widths=widths)
+        self.update_block = UpdateBlock(LEVELS * (2 * RADIUS + 1) ** 2, width=width)
 
     def encode(self, frame: Tensor) -> FrameFeatures:
         """The features of RGB frames ``(N, 3, H, W)`` in [0, 1]; H and W are multiples of 8."""
@@ -92,9 +94,8 @@ class RAFT(nn.Module):
 
 
 def build(shapes: Shapes) -> RAFT:
-    """The network; there is one size of it."""
-    del shapes
-    return RAFT()
+    """The network whose state dict has these shapes."""
+    return RAFT(width=shapes["fnet.conv1.weight"][0])
 
 
 def estimate(network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:

@@ -12,18 +12,18 @@ __all__ = ["FlowHead", "MotionEncoder", "SepConvGRU", "UpdateBlock", "convex_ups
 
 
 class MotionEncoder(nn.Module):
-    """Joins the correlation features and the flow so far to 128 channels, the flow itself last."""
+    """Joins the correlation features and the flow so far to ``2 * width`` channels, the flow itself last."""
 
-    def __init__(self, correlation_channels: int) -> None:
+    def __init__(self, correlation_channels: int, *, width: int = 64) -> None:
         super().__init__()
-        self.convc1 = conv(correlation_channels, 256, 1)
-        self.convc2 = conv(256, 192)
-        self.convf1 = conv(2, 128, 7)
-        self.convf2 = conv(128, 64)
-        self.conv = conv(64 + 192, 128 - 2)
+        self.convc1 = conv(correlation_channels, 4 * width, 1)
+        self.convc2 = conv(4 * width, 3 * width)
+        self.convf1 = conv(2, 2 * width, 7)
+        self.convf2 = conv(2 * width, width)
+        self.conv = conv(4 * width, 2 * width - 2)
 
     def forward(self, flow: Tensor, correlation: Tensor) -> Tensor:
-        """``(N, 128, h, w)`` from ``(N, 2, h, w)`` and ``(N, correlation_channels, h, w)``."""
+        """``(N, 2 * width, h, w)`` from ``(N, 2, h, w)`` and ``(N, correlation_channels, h, w)``."""
         cor = torch.relu(self.convc2(torch.relu(self.convc1(correlation))))
         flo = torch.relu(self.convf2(torch.relu(self.convf1(flow))))
         out = torch.relu(self.conv(torch.cat((cor, flo), 1)))
@@ -62,8 +62,8 @@ class FlowHead(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.conv1 = conv(hidden, 256)
-        self.conv2 = conv(256, 2)
+        self.conv1 = conv(hidden, 2 * hidden)
+        self.conv2 = conv(2 * hidden, 2)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """``(N, hidden, h, w)`` to ``(N, 2, h, w)``."""
@@ -76,16 +76,17 @@ class UpdateBlock(nn.Module):
 
     Args:
         correlation_channels: channels of the correlation features.
-        hidden: channels of the hidden state.
-        inputs: channels of what the recurrent unit sees beside its state: 128 of context, 128 of motion.
+        width: half the channels of the hidden state, of the context and of the motion.
+        motions: how many motion features the recurrent unit sees beside the context.
     """
 
-    def __init__(self, correlation_channels: int, *, hidden: int = 128, inputs: int = 256) -> None:
+    def __init__(self, correlation_channels: int, *, width: int = 64, motions: int = 1) -> None:
         super().__init__()
-        self.encoder = MotionEncoder(correlation_channels)
-        self.gru = SepConvGRU(hidden, inputs)
+        hidden = 2 * width
+        self.encoder = MotionEncoder(correlation_channels, width=width)
+        self.gru = SepConvGRU(hidden, (1 + motions) * hidden)
         self.flow_head = FlowHead(hidden)
-        self.mask = nn.Sequential(conv(hidden, 256), nn.ReLU(), conv(256, 9 * 8 * 8, 1))
+        self.mask = nn.Sequential(conv(hidden, 2 * hidden), nn.ReLU(), conv(2 * hidden, 9 * 8 * 8, 1))
 
     def forward(self, hidden: Tensor, context: Tensor, correlation: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         """The next hidden state and the increment ``(N, 2, h, w)`` to the flow ``(N, 2, h, w)``."""
