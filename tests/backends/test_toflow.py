@@ -23,7 +23,7 @@ PUBLISHED = (
 @pytest.fixture
 def network() -> TOFlow:
     torch.manual_seed(0)
-    return build({}).eval().requires_grad_(False)
+    return TOFlow(levels=2, width=8).eval().requires_grad_(False)
 
 
 def motion(x: float) -> Tensor:
@@ -65,3 +65,10 @@ def test_published_file(network: TOFlow, tmp_path: Path, monkeypatch: pytest.Mon
     }
     assert published.add(tmp_path, "interp.pkl", state).model == "toflow"
     published.assert_same(network, published.load("toflow"))
+
+
+def test_published_size() -> None:
+    """The default is the published network, less the two layers of other tasks."""
+    unused = 64 * 21 * 81 + 64 + 64 * 64 * 81 + 64
+    with torch.device("meta"):
+        assert sum(parameter.numel() for parameter in build({}).parameters()) == 1_436_491 - unused

@@ -116,11 +116,13 @@ class DenseBlock(nn.ModuleList):
         return x
 
 
-def dilated_context(in_channels: int) -> nn.Sequential:
-    """PWC-Net's context network: a flow residual ``(N, 2, H, W)`` from a wide, dilated field of view."""
-    layers = ((128, 1), (128, 2), (128, 4), (96, 8), (64, 16), (32, 1))
+def dilated_context(in_channels: int, dense: Sequence[int] = DENSE) -> nn.Sequential:
+    """PWC-Net's context network: a flow residual ``(N, 2, H, W)`` from a wide, dilated field of view.
+
+    Its layers are as wide as a level's ``dense`` layers, the first twice.
+    """
     modules: list[nn.Module] = []
-    for width, dilation in layers:
+    for width, dilation in zip((dense[0], *dense), (1, 2, 4, 8, 16, 1), strict=True):
         modules.append(conv_leaky(in_channels, width, dilation=dilation))
         in_channels = width
     return nn.Sequential(*modules, conv(in_channels, 2))

@@ -43,7 +43,7 @@ class BMNet(nn.Module):
             self.levels[str(level)] = Level(in_channels, dense, last=level == 2)
         finest = self.levels["2"]
         assert isinstance(finest, Level)
-        self.context = dilated_context(finest.dense.out_channels)
+        self.context = dilated_context(finest.dense.out_channels, dense)
 
     def features(self, frame: Tensor) -> tuple[Tensor, ...]:
         """The features of a frame ``(N, 3, H, W)`` at 1/2 to 1/32 of its size (levels 2 to 6)."""

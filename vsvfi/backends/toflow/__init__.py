@@ -26,7 +26,7 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("SpyNet.moduleBasic.0.moduleBasic.0.weight", "ResNet.conv_64_3_1x1.weight"),
-                shapes={"ResNet.conv_3x2_64_9x9.weight": (64, 6, 9, 9)},
+                shapes={"ResNet.conv_3x2_64_9x9.weight": (-1, 6, 9, 9)},
                 rename=(
                     ("^SpyNet", "spynet"),
                     RENAME,

@@ -18,12 +18,17 @@ FLOW_HEADS = (r"^spynet\.levels\.\d\.8\.", r"^merge\.4\.")
 
 
 class TOFlow(nn.Module):
-    """Motion estimation, warping and merging of two frames normalised by ImageNet's statistics."""
+    """Motion estimation, warping and merging of two frames normalised by ImageNet's statistics.
 
-    def __init__(self) -> None:
+    Args:
+        levels: of the flow network.
+        width: channels of the merging network.
+    """
+
+    def __init__(self, *, levels: int = 4, width: int = 64) -> None:
         super().__init__()
-        self.spynet = SPyNet()
-        self.merge = nn.Sequential(conv(6, 64, 9), nn.ReLU(), conv(64, 64, 1), nn.ReLU(), conv(64, 3, 1))
+        self.spynet = SPyNet(levels)
+        self.merge = nn.Sequential(conv(6, width, 9), nn.ReLU(), conv(width, width, 1), nn.ReLU(), conv(width, 3, 1))
 
     def synthesize(self, frame0: Tensor, frame1: Tensor, flow01: Tensor, flow10: Tensor) -> Tensor:
         """The middle frame in [0, 1] of normalised frames and the flows between them."""
@@ -40,11 +45,11 @@ class TOFlow(nn.Module):
 
 
 def build(shapes: Shapes) -> TOFlow:
-    """The network; its form is fixed."""
-    del shapes
-    return TOFlow()
+    """The network whose state dict has these shapes; the published one when there are none."""
+    levels = {name.split(".")[2] for name in shapes if name.startswith("spynet.levels.")}
+    return TOFlow(levels=len(levels) or 4, width=shapes.get("merge.0.bias", (64,))[0])
 
 
 def example(_name: str) -> TOFlow:
-    """An untrained network; small as it was published."""
-    return TOFlow()
+    """A small untrained network."""
+    return TOFlow(levels=1, width=4)

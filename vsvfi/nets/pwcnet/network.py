@@ -75,7 +75,7 @@ class PWCNet(nn.Module):
             self.levels[str(level)] = Level(_MATCHES + widths[level - 1] + 4, dense, last=level == 2)
         finest = self.levels["2"]
         assert isinstance(finest, Level)
-        self.context = dilated_context(finest.dense.out_channels)
+        self.context = dilated_context(finest.dense.out_channels, dense)
 
     def features(self, frame: Tensor) -> list[Tensor]:
         """The features of a frame at 1/4 to 1/64 of its size (levels 2 to 6)."""
