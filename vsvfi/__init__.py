@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vsvfi.filter import interpolate as interpolate
+    from vsvfi.nets import depth as depth
     from vsvfi.nets import flow as flow
 
-__all__ = ["__version__", "flow", "interpolate"]
+__all__ = ["__version__", "depth", "flow", "interpolate"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"interpolate": "vsvfi.filter", "flow": "vsvfi.nets"}
+_LAZY = {"interpolate": "vsvfi.filter", "flow": "vsvfi.nets", "depth": "vsvfi.nets"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPredi
 from vsvfi.nets.spynet.network import SPyNet
 from vsvfi.ops import adaptive_warp, flow_projection
 
-__all__ = ["MEMCNet", "Motion", "Synthesis", "build", "example"]
+__all__ = ["MEMCNet", "Motion", "Synthesis", "build", "example", "plain_rectification"]
 
 type Pair = tuple[Tensor, Tensor]
 """One tensor for the first frame, one for the second."""
@@ -64,7 +64,8 @@ class SPyNetOnSwappedStatistics(SPyNet):
         return super().forward(((first - mean) / std).flip(1), ((second - mean) / std).flip(1))
 
 
-def _plain_rectification(in_channels: int, width: int = 64) -> nn.Sequential:
+def plain_rectification(in_channels: int, width: int = 64) -> nn.Sequential:
+    """The rectification of MEMC-Net and MEMC-Net_s: eight convolutions."""
     layers: list[nn.Module] = []
     for _ in range(7):
         layers += [conv(in_channels, width), nn.ReLU(inplace=True)]
@@ -152,7 +153,7 @@ def build(shapes: Shapes) -> MEMCNet:
         rectification: nn.Module = edsr(shapes, "rectification.")
     else:
         wide, known = shapes["rectification.0.weight"][:2]
-        rectification = _plain_rectification(known, wide)
+        rectification = plain_rectification(known, wide)
     if "flow.conv1.0.weight" not in shapes:
         return MEMCNet(
             flow=SPyNetOnSwappedStatistics(),
@@ -181,7 +182,7 @@ def example(name: str) -> MEMCNet:
             filter=PixelPrediction(light_unet(width, norm=True, align_corners=True), KERNEL_TAPS, width=width),
             occlusion=None,
             context=None,
-            rectification=_plain_rectification(kernels_and_flows, 4),
+            rectification=plain_rectification(kernels_and_flows, 4),
         )
     star = name == "memc-net-star"
     return MEMCNet(
@@ -191,5 +192,5 @@ def example(name: str) -> MEMCNet:
         context=ContextNet(4) if star else None,
         rectification=EDSR(kernels_and_flows + 2 * 4, blocks=1, channels=4)
         if star
-        else _plain_rectification(kernels_and_flows, 4),
+        else plain_rectification(kernels_and_flows, 4),
     )
