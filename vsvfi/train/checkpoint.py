@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vsvfi.errors import VsvfiError
+
 __all__ = ["CheckpointError", "export_weights", "load_checkpoint", "save_checkpoint"]
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(VsvfiError):
     """A checkpoint that could not be written, or is not one of this run."""
 
 

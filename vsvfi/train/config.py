@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vsvfi.errors import VsvfiError
+
 __all__ = [
     "Config",
     "ConfigError",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 
-class ConfigError(ValueError):
+class ConfigError(VsvfiError):
     """A configuration that does not say something that can be done."""
 
 
@@ -62,6 +64,8 @@ class Data:
     """frames of footage between two input frames: 2 is the septuplet protocol"""
     any_timestep: bool = True
     """draw the timestep at random, instead of the midpoint"""
+    draw_on_device: bool = False
+    """draw scenes on the training device, a batch at a time: for a GPU. A batch is then all scenes or all footage"""
     repeat_outer: float = 0.1
     """share of samples whose outer frames repeat the inner ones, as at a cut"""
     noise: float = 0.1
@@ -92,7 +96,9 @@ class Loss:
 
     charbonnier: float = 1.0
     reconstruction: float = 0.0
-    """the same on the frame before synthesis"""
+    """the same, on average, on the frames of earlier stages"""
+    relative: bool = False
+    """the logarithm of each sample's Charbonnier loss, as PSNR counts, so that hard samples do not drown the others"""
     smoothness: float = 0.01
     vgg: float = 0.005
     vgg_weights: str = ""
@@ -139,10 +145,10 @@ class Config:
 
 
 _LIMITS: Mapping[str, tuple[float, float]] = {
-    "model.kernel_size": (3, 31),
+    "model.kernel_size": (1, 31),
     "model.channels": (8, 256),
     "model.synthesis_channels": (8, 256),
-    "data.crop": (64, 4096),
+    "data.crop": (32, 4096),
     "data.margin": (0, 256),
     "data.workers": (0, 256),
     "data.scenes": (0, 1),
@@ -217,6 +223,8 @@ def parse_config(content: Mapping[str, Any]) -> Config:
         raise ConfigError("data.footage must list videos when data.scenes is below 1")
     if not config.data.strides or min(config.data.strides) < 2:
         raise ConfigError(f"data.strides must be 2 or more, got {list(config.data.strides)}")
+    if config.data.draw_on_device and config.model.primed:
+        raise ConfigError("data.draw_on_device must be false when model.primed is: flow is measured on the CPU")
     if not config.model.timestep and config.data.any_timestep:
         raise ConfigError("data.any_timestep must be false when model.timestep is")
     return config

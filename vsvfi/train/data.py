@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from vsvfi.train.footage import Footage, open_footage
 from vsvfi.train.scenes import Scenes, render
 from vsvfi.train.textures import draw_bank, read_photos
 
-__all__ = ["Batch", "Samples", "footage_windows", "loader", "stack"]
+__all__ = ["Batch", "Samples", "batches", "footage_windows", "stack"]
 
 _HELD_OUT = 1_000_003
 """Added to the seed for validation scenes and their textures."""
@@ -103,7 +103,8 @@ class Samples(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         rng = np.random.default_rng((self.seed, index, 1))
         data = self.config.data
-        if self.clips and rng.random() >= data.scenes:
+        # Whole batches of scenes are drawn elsewhere when they are drawn on the device.
+        if self.clips and (data.draw_on_device or rng.random() >= data.scenes):
             pictures, timestep = self._from_footage(rng)
         else:
             pictures, timestep = self._from_scene(rng, index)
@@ -117,6 +118,29 @@ class Samples(Dataset[Batch]):
                     pictures[4] = pictures[3]
         return stack(pictures, timestep, primed=self.config.model.primed, margin=self.margin)
 
+    def draw(self, step: int, bank: Tensor) -> Batch:
+        """A whole batch of generated scenes, drawn at once on the device of the textures ``bank``."""
+        data, size = self.config.data, self.config.run.batch
+        rng = np.random.default_rng((self.seed, step, 3))
+        indices = range(step * size, (step + 1) * size)
+        shape = (data.crop, data.crop)
+        scenes = Scenes.generate(self.seed, indices, size=shape, textures=len(bank), texture_size=bank.shape[1])
+        scenes = scenes.to(lambda value: torch.from_numpy(value).to(bank.device))
+        between = rng.uniform(0.05, 0.95, size) if data.any_timestep else np.full(size, 0.5)
+        timestep = torch.from_numpy(between.astype(np.float32)).to(bank.device)
+        times = [torch.full_like(timestep, time) for time in (-1, 0, 1, 2)]
+        *frames, target = (render(scenes, time - 0.5, bank, size=shape).movedim(3, 1) for time in (*times, timestep))
+        window = torch.stack(frames, 1)
+        noisy = torch.from_numpy(((rng.random(size) < data.noise) * rng.uniform(0.004, 0.03, size)).astype(np.float32))
+        seeded = torch.Generator(bank.device).manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(window.shape, generator=seeded, device=bank.device)
+        window = (window + noise * noisy.to(bank.device).view(-1, 1, 1, 1, 1)).clamp(0, 1)
+        repeats = torch.from_numpy(rng.random((size, 2)) < data.repeat_outer / 2).to(bank.device)
+        for outer, inner, column in ((0, 1, 0), (3, 2, 1)):
+            repeated = repeats[:, column].view(-1, 1, 1, 1)
+            window[:, outer] = torch.where(repeated, window[:, inner], window[:, outer])
+        return Batch(window, target, timestep, timestep.new_empty(0))
+
     def _from_footage(self, rng: np.random.Generator) -> tuple[Pictures, float]:
         # The longer a clip, the more of its windows are seen.
         counts = np.array([len(windows) for _, _, windows in self.clips], np.float64)
@@ -127,7 +151,7 @@ class Samples(Dataset[Batch]):
         height, width = footage.frames.shape[1:3]
         inner = (start + stride, start + 2 * stride)
         # Of a few places, the one where most happens: real frames are mostly still.
-        places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(3)]
+        places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(8)]
 
         def action(place: tuple[int, int]) -> float:
             y, x = place
@@ -192,15 +216,15 @@ def footage_windows(path: Path, cache: Path, count: int) -> Iterator[Window]:
         yield Window(np.stack([footage.frames[start + i] for i in (0, 2, 3, 4, 6)]), 0.5)
 
 
-class _From(Sampler[int]):
-    def __init__(self, start: int, stop: int) -> None:
-        self.bounds = (start, stop)
+class _Indices(Sampler[int]):
+    def __init__(self, indices: Sequence[int]) -> None:
+        self.indices = indices
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(*self.bounds))
+        return iter(self.indices)
 
     def __len__(self) -> int:
-        return self.bounds[1] - self.bounds[0]
+        return len(self.indices)
 
 
 def _one_thread(_: int) -> None:
@@ -208,19 +232,33 @@ def _one_thread(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-def loader(samples: Samples, start_step: int, *, pin: bool = False) -> DataLoader[Any]:
-    """Batches from step ``start_step`` on: the same whether or not the run was interrupted before it."""
-    run, data = samples.config.run, samples.config.data
+def _loader(samples: Samples, steps: Sequence[int], *, pin: bool) -> DataLoader[Any]:
+    size = samples.config.run.batch
     return DataLoader(
         samples,
-        batch_size=run.batch,
-        sampler=_From(start_step * run.batch, run.steps * run.batch),
-        num_workers=data.workers,
+        batch_size=size,
+        sampler=_Indices([index for step in steps for index in range(step * size, (step + 1) * size)]),
+        num_workers=samples.config.data.workers,
+        # A forked child of a process with threads may hang.
+        multiprocessing_context="spawn" if samples.config.data.workers else None,
         worker_init_fn=_one_thread,
-        persistent_workers=False,
         pin_memory=pin,
         collate_fn=_collate,
     )
+
+
+def batches(samples: Samples, start: int, device: torch.device) -> Iterator[Batch]:
+    """The batches from step ``start`` on, on ``device``: the same whether or not the run was interrupted before."""
+    data, steps = samples.config.data, range(start, samples.config.run.steps)
+    drawn = {s for s in steps if data.draw_on_device and _share(samples.seed, s) < data.scenes}
+    loaded = iter(_loader(samples, [s for s in steps if s not in drawn], pin=device.type == "cuda"))
+    bank = samples.bank.to(device) if drawn else samples.bank
+    for step in steps:
+        yield samples.draw(step, bank) if step in drawn else next(loaded).to(device)
+
+
+def _share(seed: int, step: int) -> float:
+    return float(np.random.default_rng((seed, step, 2)).random())
 
 
 def _collate(samples: list[Batch]) -> Batch:

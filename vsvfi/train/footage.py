@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vsvfi.errors import VsvfiError
 
 __all__ = ["Footage", "FootageError", "open_footage"]
 
@@ -21,7 +23,7 @@ STILL_THRESHOLD = 0.0015
 """Mean absolute luma difference below which two frames count as duplicates."""
 
 
-class FootageError(ValueError):
+class FootageError(VsvfiError):
     """Footage that cannot be used."""
 
 
@@ -33,8 +35,16 @@ class Footage:
     """
 
     path: Path
-    frames: NDArray[np.uint8]
+    decoded: Path
     change: NDArray[np.float32]
+    frames: NDArray[np.uint8] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frames", np.load(self.decoded, mmap_mode="r"))
+
+    def __reduce__(self) -> tuple[type[Footage], tuple[Path, Path, NDArray[np.float32]]]:
+        # A mapped array would be sent to a worker as a copy.
+        return type(self), (self.path, self.decoded, self.change)
 
     def cuts(self) -> NDArray[np.bool_]:
         """Whether there is a cut between a frame and the next ``(F - 1,)``: a large change that nothing led up to."""
@@ -92,4 +102,4 @@ def open_footage(path: Path, cache: Path) -> Footage:
     frames = np.load(decoded, mmap_mode="r")
     small = [cv2.cvtColor(cv2.resize(f, _THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in frames]
     luma = np.stack(small) / np.float32(255)
-    return Footage(path, frames, np.abs(np.diff(luma, axis=0)).mean((1, 2), dtype=np.float32))
+    return Footage(path, decoded, np.abs(np.diff(luma, axis=0)).mean((1, 2), dtype=np.float32))

@@ -16,9 +16,10 @@ __all__ = ["VGGFeatures", "charbonnier", "smoothness"]
 EPSILON = 1e-3
 
 
-def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean of sqrt(difference ** 2 + 0.001 ** 2)."""
-    return torch.sqrt((prediction - target).square() + EPSILON**2).mean()
+def charbonnier(prediction: Tensor, target: Tensor, *, relative: bool = False) -> Tensor:
+    """Mean of sqrt(difference ** 2 + 0.001 ** 2), or, ``relative``, the mean over the samples of its logarithm."""
+    distance = torch.sqrt((prediction - target).square() + EPSILON**2)
+    return distance.flatten(1).mean(1).log().mean() if relative else distance.mean()
 
 
 def smoothness(offsets: tuple[Tensor, ...]) -> Tensor:

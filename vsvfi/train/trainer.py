@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vsvfi.train.checkpoint import CheckpointError, export_weights, load_checkpoint, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, as_dict
-from vsvfi.train.data import Batch, Samples, footage_windows, loader, stack
+from vsvfi.train.data import Batch, Samples, batches, footage_windows, stack
 from vsvfi.train.losses import VGGFeatures, charbonnier, smoothness
 from vsvfi.train.models import Output, trainable
 
@@ -65,6 +66,11 @@ def _optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
     o = config.optimizer
     kind: type[torch.optim.Adamax | torch.optim.AdamW] = torch.optim.Adamax if o.name == "adamax" else torch.optim.AdamW
     return kind(network.parameters(), lr=o.rate, betas=(0.9, 0.999), weight_decay=o.weight_decay)
+
+
+def _like(target: Tensor, stage: Tensor) -> Tensor:
+    """The target at the size of an earlier stage's frame."""
+    return target if target.shape == stage.shape else F.interpolate(target, stage.shape[-2:], mode="area")
 
 
 def _seed(seed: int) -> None:
@@ -126,7 +132,7 @@ class _Scalars:
 class _Trainer:
     def __init__(self, model: str, config: Config, folder: Path) -> None:
         self.model, self.config, self.folder = model, config, folder
-        self.recipe = trainable(model)
+        self.recipe = trainable(model, config)
         self.device = _device(config.run.device)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
@@ -164,9 +170,10 @@ class _Trainer:
 
     def loss(self, output: Output, target: Tensor) -> dict[str, Tensor]:
         weights = self.config.loss
-        parts = {"charbonnier": weights.charbonnier * charbonnier(output.frame, target)}
-        if weights.reconstruction:
-            parts["reconstruction"] = weights.reconstruction * charbonnier(output.reconstruction, target)
+        parts = {"charbonnier": weights.charbonnier * charbonnier(output.frame, target, relative=weights.relative)}
+        if weights.reconstruction and output.stages:
+            stages = [charbonnier(stage, _like(target, stage), relative=weights.relative) for stage in output.stages]
+            parts["reconstruction"] = weights.reconstruction * torch.stack(stages).mean()
         if weights.smoothness and output.offsets:
             parts["smoothness"] = weights.smoothness * smoothness(output.offsets)
         if self.vgg is not None and weights.vgg:
@@ -280,8 +287,8 @@ def train(
             if trainer.step == 0:
                 trainer.validation = trainer.validate(held_out, real)
                 scalars.write(0, trainer.validation)
-            for batch in loader(samples, trainer.step, pin=trainer.device.type == "cuda"):
-                values = trainer.train_step(run, batch.to(trainer.device))
+            for batch in batches(samples, trainer.step, trainer.device):
+                values = trainer.train_step(run, batch)
                 now = time.monotonic()
                 if trainer.step % config.run.log_every == 0:
                     scalars.write(trainer.step, values | {"minutes": (now - begin) / 60})

@@ -25,6 +25,9 @@ FRAMES = 4
 INNER = (1, 2)
 WARPS = 6
 CENTRE_LOGIT = 5.0
+CONTRAST = 8.0
+STILL_LOGIT = 2.0
+QUADRATIC_LOGIT = 1.5
 FRAME_LOGITS = (-2.0, 0.0, 0.0, -2.0)
 
 
@@ -48,7 +51,7 @@ class Hyperparameters:
     @property
     def inputs(self) -> int:
         """Channels that the trunk reads: frames, or the aligned frames with their motion; the timestep."""
-        return (3 * WARPS + FEATURES if self.primed else 3 * FRAMES) + self.timestep
+        return (3 * WARPS + 6 + FEATURES if self.primed else 3 * FRAMES) + self.timestep
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Hyperparameters:
@@ -170,6 +173,8 @@ class JNMR(nn.Module):
                 for name, widths in HEADS.items()
             }
         )
+        if hp.primed:
+            self.still = head((52, 51, 48), 2)
         self.synthesis = GridNet(
             inputs=3 * FRAMES + 3, channels=hp.synthesis_channels, coarse_inputs=6 if hp.cfse else 0
         )
@@ -184,7 +189,15 @@ class JNMR(nn.Module):
 
     @torch.no_grad()
     def _start_as_blend(self) -> None:
-        """Initialise so that the untrained network mixes the inner frames: training starts from there."""
+        """Initialise so that the untrained network mixes the inner frames: training starts from there.
+
+        He et al.'s gain keeps the signal's size through the rectified layers; torch's default lets it fade.
+        """
+        for module in (*self.trunk.modules(), *self.heads.modules()):
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+        if self.hyperparameters.primed:
+            _quiet(self.still.final).fill_(STILL_LOGIT)
         for name, heads in self._each_head():
             for frame, head in enumerate(heads):
                 bias = _quiet(head.final)
@@ -198,7 +211,8 @@ class JNMR(nn.Module):
                     _centre(bias[frame * taps : (frame + 1) * taps], frame)
         final = self.synthesis.lateral_final
         for last in (final.f[-1], final.conv):
-            _quiet(cast(nn.Conv2d, last), 0.01)
+            # No correction at first: a random one would teach the blend map to shut the synthesis off for good.
+            _quiet(cast(nn.Conv2d, last), 0.0)
 
     def _each_head(self) -> list[tuple[str, list[Head]]]:
         return [(name, [cast(Head, head) for head in cast(nn.ModuleList, heads)]) for name, heads in self.heads.items()]
@@ -219,12 +233,13 @@ class JNMR(nn.Module):
         inputs = self._inputs(frames, timestep, prior)
         combined, quarter, eighth = self.trunk(inputs)
         motions, occlusion, blend = self._motions(combined)
-        regressed = self.regression(motions, timestep) if hp.regression else None
+        regressed = self._regressed(self.regression, motions, timestep) if hp.regression else None
         side = torch.sigmoid(_upsample(occlusion) + self._side_logit(timestep, prior))
         full = Motions(*map(_upsample, motions))
         full_regressed = Motions(*map(_upsample, regressed)) if regressed is not None else None
         base = prior.offsets if prior is not None else None
-        reconstruction, warped = _reconstruct(frames, full, full_regressed, side, base, self.dilation)
+        still = _upsample(self.still(combined).float()) if hp.primed else None
+        reconstruction, warped = _reconstruct(frames, full, full_regressed, side, base, self.dilation, still)
         coarse = self._coarse(frames, timestep, prior, quarter, eighth) if hp.cfse else None
         correction = self.synthesis(torch.cat((warped, reconstruction), 1), coarse).float()
         mix = torch.sigmoid(_upsample(blend))
@@ -236,9 +251,9 @@ class JNMR(nn.Module):
     def _inputs(self, frames: Tensor, timestep: Tensor, prior: Prior | None) -> Tensor:
         height, width = frames.shape[-2:]
         if prior is None:
-            inputs = [frames.flatten(1, 2) - 0.5]
+            inputs = [2 * frames.flatten(1, 2) - 1]
         else:
-            inputs = [prior.align(frames).flatten(1, 2) - 0.5, prior.features]
+            inputs = [_contrasts(frames, prior.align(frames)), prior.features]
         if self.hyperparameters.timestep:
             inputs.append((timestep - 0.5).view(-1, 1, 1, 1).expand(-1, 1, height, width))
         return torch.cat(inputs, 1)
@@ -248,6 +263,13 @@ class JNMR(nn.Module):
         maps = {name: torch.stack([head(features).float() for head in heads], 1) for name, heads in self._each_head()}
         motions = Motions(maps["weight"], maps["alpha"], maps["beta"])
         return motions, maps["occlusion"][:, 0], maps["blend"][:, 0]
+
+    def _regressed(self, regression: Regression, motions: Motions, timestep: Tensor) -> Motions:
+        regressed: Motions = regression(motions, timestep)
+        # The quadratic path that M_f and M_b start at is the better guess than the straight one.
+        return (
+            regressed._replace(logits=regressed.logits + QUADRATIC_LOGIT) if self.hyperparameters.primed else regressed
+        )
 
     def _side_logit(self, timestep: Tensor, prior: Prior | None) -> Tensor:
         """Where the occlusion map starts: the nearer side in time, and the one where the motion is seen."""
@@ -262,7 +284,8 @@ class JNMR(nn.Module):
             maps = conv(features).float()
             parts = maps[:, :-1].view(-1, 3, FRAMES, taps, *maps.shape[-2:])
             motions = Motions(*parts.unbind(1))
-            regressed = self.coarse_regression(motions, timestep) if self.hyperparameters.regression else None
+            regression = self.coarse_regression if self.hyperparameters.regression else None
+            regressed = None if regression is None else self._regressed(regression, motions, timestep)
             small = F.avg_pool2d(frames.flatten(0, 1), factor)
             small = small.view(-1, FRAMES, *small.shape[1:])
             base = None if prior is None else prior.pooled_offsets(factor)
@@ -274,6 +297,29 @@ class JNMR(nn.Module):
         return torch.cat(results, 1)
 
 
+def _contrasts(frames: Tensor, aligned: Tensor) -> Tensor:
+    """The past frame moved along the quadratic path, and how the others differ from what they should equal.
+
+    Args:
+        frames: ``(N, 4, 3, H, W)``.
+        aligned: ``(N, 6, 3, H, W)``, as `Prior.align` gives them.
+
+    Returns:
+        ``(N, 24, H, W)``.
+    """
+    outer_past, past, future, outer_future, curved_past, curved_future = aligned.unbind(1)
+    differences = (
+        curved_future - curved_past,
+        past - curved_past,
+        future - curved_future,
+        outer_past - curved_past,
+        outer_future - curved_future,
+        frames[:, INNER[1]] - frames[:, INNER[0]],
+        frames[:, INNER[0]] - curved_past,
+    )
+    return torch.cat((2 * curved_past - 1, *(CONTRAST * difference for difference in differences)), 1)
+
+
 def _reconstruct(
     frames: Tensor,
     motions: Motions,
@@ -281,6 +327,7 @@ def _reconstruct(
     side: Tensor,
     base: Tensor | None,
     dilation: int,
+    still: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Equations 20 to 22, with one distribution a side instead of the sum of several.
 
@@ -291,6 +338,7 @@ def _reconstruct(
         side: ``(N, 1, H, W)``, the share of the past frames.
         base: ``(N, 6, 2, H, W)``, (x, y) offsets where the motions start: those of the four frames, M_f, M_b.
         dilation: between taps.
+        still: ``(N, 2, H, W)``, logits of the inner frames as they are, for captions and for what flow gets wrong.
 
     Returns:
         the frame ``(N, 3, H, W)`` and the four warped frames ``(N, 12, H, W)``.
@@ -311,11 +359,16 @@ def _reconstruct(
         )
         for warp, source in enumerate(sources)
     ]
-    sides = []
+    sides: list[Tensor] = []
     for members in ([0, 1, 4], [2, 3, 5]):
         present = [member for member in members if member < len(warped)]
-        shares = mass[:, present].softmax(1)
-        sides.append(sum(shares[:, i : i + 1] * warped[member] for i, member in enumerate(present)))
+        candidates = [warped[member] for member in present]
+        logits = mass[:, present]
+        if still is not None:
+            candidates.append(frames[:, INNER[len(sides)]])
+            logits = torch.cat((logits, still[:, len(sides) : len(sides) + 1]), 1)
+        shares = logits.softmax(1)
+        sides.append((shares.unsqueeze(2) * torch.stack(candidates, 1)).sum(1))
     past, future = sides
     return side * past + (1 - side) * future, torch.cat(warped[:FRAMES], 1)
 

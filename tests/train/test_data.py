@@ -1,0 +1,115 @@
+"""Training samples."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_footage import shot, write
+
+from vsvfi.backends.jnmr.warp import sample as sample_at
+from vsvfi.train.config import Config, ConfigError, parse_config
+from vsvfi.train.data import Batch, Samples, batches
+
+
+def config(**data: Any) -> Config:
+    """A small run: four steps of two samples."""
+    model = {"primed": data.pop("primed", False)}
+    small = {"crop": 64, "margin": 8, "workers": 0, "textures": 4, "texture_size": 64}
+    return parse_config({"model": model, "data": small | data, "run": {"steps": 4, "batch": 2}})
+
+
+def same(first: Batch, second: Batch) -> bool:
+    """Whether two batches agree to the bit."""
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_sample_depends_on_seed_and_index_alone(tmp_path: Path) -> None:
+    """Also with workers; and two samples differ."""
+    samples = Samples(config(), tmp_path)
+    assert not same(samples[3], samples[4])
+    alone = list(batches(samples, 0, torch.device("cpu")))
+    parallel = list(batches(Samples(config(workers=1), tmp_path), 0, torch.device("cpu")))
+    assert len(alone) == 4
+    assert all(same(a, b) for a, b in zip(alone, parallel, strict=True))
+
+
+def test_footage_reaches_workers_as_a_file(tmp_path: Path) -> None:
+    """Not as a copy of its frames, which may be gigabytes."""
+    path = write(tmp_path / "a.avi", shot(1, 20))
+    samples = Samples(config(scenes=0.0, footage=[str(path)], crop=32), tmp_path)
+    packed = pickle.dumps(samples.clips)
+    assert len(packed) < samples.clips[0][0].frames.nbytes / 10
+    assert (pickle.loads(packed)[0][0].frames == samples.clips[0][0].frames).all()
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_run_goes_on_with_the_batches_that_follow(tmp_path: Path, on_device: bool) -> None:
+    """Resuming at step 2 gives what steps 2 and 3 of the whole run gave."""
+    samples = Samples(config(draw_on_device=on_device), tmp_path)
+    whole = list(batches(samples, 0, torch.device("cpu")))
+    rest = list(batches(samples, 2, torch.device("cpu")))
+    assert all(same(a, b) for a, b in zip(whole[2:], rest, strict=True))
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_what_a_batch_is(tmp_path: Path, on_device: bool) -> None:
+    """Shapes and ranges; the target lies between the inner frames."""
+    samples = Samples(config(draw_on_device=on_device, noise=0.0, compression=0.0), tmp_path)
+    for batch in batches(samples, 0, torch.device("cpu")):
+        assert batch.frames.shape == (2, 4, 3, 64, 64)
+        assert batch.target.shape == (2, 3, 64, 64)
+        assert batch.frames.min() >= 0
+        assert batch.frames.max() <= 1
+        assert ((batch.timestep > 0) & (batch.timestep < 1)).all()
+        inner = (batch.frames[:, 1] - batch.frames[:, 2]).abs().mean((1, 2, 3))
+        to_target = (batch.frames[:, 1] - batch.target).abs().mean((1, 2, 3))
+        assert (to_target <= inner * 1.3 + 1e-3).all()
+
+
+def test_flows_of_primed_samples_fit_their_frames(tmp_path: Path) -> None:
+    """The flow from the second frame to the third brings the third to the second."""
+    samples = Samples(config(primed=True, noise=0.0, compression=0.0, repeat_outer=0.0), tmp_path)
+    gains = []
+    for index in range(6):
+        sample = samples[index]
+        assert sample.flows.shape == (4, 2, 64, 64)
+        moved = sample_at(sample.frames[None, 2], sample.flows[None, 0])
+        second, third = sample.frames[1], sample.frames[2]
+        gains.append(float((moved[0] - second).abs().mean() / (third - second).abs().mean()))
+    assert np.median(gains) < 0.5
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_outer_frames_are_repeated_at_times(tmp_path: Path, on_device: bool) -> None:
+    """As at cuts and at a clip's ends."""
+    samples = Samples(config(repeat_outer=1.0, draw_on_device=on_device), tmp_path)
+    repeated = [
+        [torch.equal(f[0], f[1]), torch.equal(f[3], f[2])]
+        for batch in batches(samples, 0, torch.device("cpu"))
+        for f in batch.frames
+    ]
+    assert np.any(repeated, 0).all()
+
+
+def test_held_out_scenes_are_others(tmp_path: Path) -> None:
+    """Validation sees neither the scenes nor the textures of training, and the midpoint."""
+    train, held_out = Samples(config(), tmp_path), Samples(config(), tmp_path, held_out=True)
+    assert not torch.equal(train.bank, held_out.bank)
+    assert held_out[0].timestep == 0.5
+
+
+def test_footage(tmp_path: Path) -> None:
+    """Crops of real frames, at the timesteps that the stride gives."""
+    path = write(tmp_path / "a.avi", shot(1, 20))
+    samples = Samples(config(scenes=0.0, footage=[str(path)], strides=[3], repeat_outer=0.0), tmp_path)
+    times = {round(float(samples[i].timestep), 4) for i in range(8)}
+    assert times == {0.3333, 0.6667}
+    with pytest.raises(ConfigError, match=r"a\.avi is 96x72: too small for crops of 128"):
+        Samples(config(scenes=0.0, footage=[str(path)], crop=128), tmp_path)
+    with pytest.raises(ConfigError, match="no window"):
+        Samples(config(scenes=0.0, footage=[str(path)], strides=[9]), tmp_path)
