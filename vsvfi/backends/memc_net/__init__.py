@@ -15,7 +15,8 @@ def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
         summary=summary,
         build="vsvfi.backends.memc_net.network:build",
         backend="vsvfi.backends.memc_net.backend:MEMCNetBackend",
-        paper="https://arxiv.org/abs/1810.08768",
+        paper="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
+        "Enhancement, TPAMI 2019, arXiv 1810.08768",
         code_license="MIT",
         weights_license="MIT",
         checkpoints=(Checkpoint(name=name, file=file, url="https://github.com/baowenbo/MEMC-Net", license="MIT"),),

@@ -30,7 +30,8 @@ INFOS = (
         name="memc-net-ve",
         summary="MEMC-Net_VE: super-resolution, denoising or deblocking of the middle of seven frames",
         build="vsvfi.nets.memc_net.enhancement:build",
-        paper="https://arxiv.org/abs/1810.08768",
+        paper="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
+        "Enhancement, TPAMI 2019, arXiv 1810.08768",
         code_license="MIT",
         weights_license=_LICENSE,
         checkpoints=tuple(
