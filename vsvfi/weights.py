@@ -148,20 +148,25 @@ def assemble(info: NetworkInfo, states: Sequence[Mapping[str, Tensor]]) -> nn.Mo
     Raises:
         WeightsError: a state is of another network, or names or shapes are missing, unexpected or wrong.
     """
-    complete: dict[str, Tensor] = {}
-    parts: set[str] = set()
+    matched: list[tuple[Mapping[str, Tensor], Layout]] = []
     for state in states:
         found = recognise(_shapes(state), [info])
         if not found:
             raise WeightsError(f"these are not weights of {info.name}{_hint(_shapes(state))}")
-        layout = found[0][1]
-        parts.add(layout.part)
+        matched.append((state, found[0][1]))
+    # The parts inside a complete file were trained together: parts added on their own do not replace them.
+    matched = [match for match in matched if match[1].complete] or matched
+    parts = {layout.part for _, layout in matched}
+    if "" not in parts:
+        raise WeightsError(f"only {_names(parts)} of {info.name} is there; the main weights are missing")
+    if not any(layout.complete for _, layout in matched) and set(info.parts) - parts:
+        raise WeightsError(f"the {_names(set(info.parts) - parts)} part of the weights of {info.name} is missing")
+    complete: dict[str, Tensor] = {}
+    for state, layout in matched:
         for published, value in state.items():
             name = layout.our_name(published)
             if name is not None:
                 complete[name] = value
-    if "" not in parts:
-        raise WeightsError(f"only {_names(parts)} of {info.name} is there; the main weights are missing")
     network: nn.Module = load_object(info.build)({name: tuple(value.shape) for name, value in complete.items()})
     # PyTorch before 0.4.1 saved no counters of batch normalisation; they matter to training alone.
     counters = {name: count for name, count in network.state_dict().items() if name.endswith(".num_batches_tracked")}
