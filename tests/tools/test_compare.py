@@ -39,7 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "a <b> & c.mkv"
     ffmpeg.run(["-i", str(folder / "film.y4m"), "-c:v", "ffv1", str(source)], "test film")
     out = folder / "compare.html"
-    tool.compare(source, ["flow"], 0, 8, out, console=Console(file=StringIO()))
+    tool.compare(source, ["flow"], None, out, console=Console(file=StringIO()))
     return out
 
 
@@ -113,13 +113,13 @@ def test_what_cannot_be_compared_is_said(page: Path, tmp_path: Path) -> None:
     source = next(page.parent.glob("*.mkv"))
     quiet = Console(file=StringIO())
     with pytest.raises(VsvfiError, match=r"goes to 20, but a <b> & c\.mkv has 9 frames, 0 to 8"):
-        tool.compare(source, ["flow"], 0, 20, tmp_path / "out.html", console=quiet)
+        tool.compare(source, ["flow"], (0, 20), tmp_path / "out.html", console=quiet)
     with pytest.raises(VsvfiError, match="there is no video"):
-        tool.compare(tmp_path / "none.mkv", ["flow"], 0, 8, tmp_path / "out.html", console=quiet)
+        tool.compare(tmp_path / "none.mkv", ["flow"], (0, 8), tmp_path / "out.html", console=quiet)
     with pytest.raises(VsvfiError, match="name at least one model"):
-        tool.compare(source, [], 0, 8, tmp_path / "out.html", console=quiet)
+        tool.compare(source, [], (0, 8), tmp_path / "out.html", console=quiet)
     with pytest.raises(ValueError, match="unknown model 'flaw'; known models, closest first: flow"):
-        tool.compare(source, ["flaw"], 0, 8, tmp_path / "out.html", console=quiet)
+        tool.compare(source, ["flaw"], (0, 8), tmp_path / "out.html", console=quiet)
 
 
 @pytest.fixture(scope="module")

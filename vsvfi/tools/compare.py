@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vsvfi import metrics, registry
 from vsvfi.errors import VsvfiError
+from vsvfi.frames import read_color
 from vsvfi.tools.clips import Clip, core, image_of
 
 if TYPE_CHECKING:
@@ -133,17 +134,16 @@ def _rgb(clip: Clip) -> Clip:
 
     if clip.format.color_family == vs.RGB:
         return clip.resize.Bicubic(format=vs.RGB24)
+    family = "GRAY" if clip.format.color_family == vs.GRAY else "YUV"
     with clip.get_frame(0) as frame:
-        guess = frame.props.get("_Matrix", vs.MATRIX_UNSPECIFIED) == vs.MATRIX_UNSPECIFIED
-    matrix = {"matrix_in": vs.MATRIX_BT709 if clip.height > 576 else vs.MATRIX_ST170_M} if guess else {}
-    return clip.resize.Bicubic(format=vs.RGB24, **matrix)
+        color = read_color(frame.props, family, clip.width, clip.height)
+    return clip.resize.Bicubic(format=vs.RGB24, matrix_in=color.matrix)
 
 
 def compare(
     source: Path,
     models: Sequence[str],
-    first: int,
-    last: int,
+    frames: tuple[int, int] | None,
     out: Path,
     *,
     device: str = "auto",
@@ -155,8 +155,7 @@ def compare(
     Args:
         source: the video.
         models: names of models; frame blending is shown beside them.
-        first: the first source frame; every second one after it is held back.
-        last: the last source frame, at least two after the first.
+        frames: first and last source frame, inclusive; every second one is held back. By default 21 in the middle.
         out: the HTML file.
         device: as of `vsvfi.Interpolate`.
         precision: as of `vsvfi.Interpolate`.
@@ -173,6 +172,7 @@ def compare(
     if not hasattr(core, "bs"):
         raise VsvfiError("BestSource is needed to read videos: pip install vapoursynth-bestsource")
     clip = core.bs.VideoSource(str(source))
+    first, last = frames or (max(0, len(clip) // 2 - 10), min(len(clip) - 1, len(clip) // 2 + 10))
     if last >= len(clip):
         raise VsvfiError(f"--frames goes to {last}, but {source.name} has {len(clip)} frames, 0 to {len(clip) - 1}")
     options = {"device": device, "precision": precision}
@@ -180,18 +180,18 @@ def compare(
     kept = core.vsvfi.DetectScenes(clip[first : last + 1 : 2])
     made = {name: _rgb(core.vsvfi.Interpolate(kept, model=name, factor=2, **_for(name, options))) for name in models}
     original = _rgb(clip[first : last + 1])
-    frames, scores = [], []
+    pages, scores = [], []
     held_back = range(1, last - first, 2)
     for offset in track(held_back, "Comparing", console=console):
         before, truth, after = (image_of(original.get_frame(offset + step)) for step in (-1, 0, 1))
         images = {name: image_of(node.get_frame(offset)) for name, node in made.items()}
         images[BLEND] = ((before.astype(np.uint16) + after + 1) // 2).astype(np.uint8)
         shown, score = _prepared(_Made(first + offset, before, after, truth, images))
-        frames.append(shown)
+        pages.append(shown)
         scores.append(score)
-    out.write_text(_page(source.name, [*models, BLEND], frames, scores, original.width))
+    out.write_text(_page(source.name, [*models, BLEND], pages, scores, original.width))
     size = out.stat().st_size / 2**20
-    console.print(f"Written: {out} ({len(frames)} frames, {size:.1f} MiB); open it in a browser", soft_wrap=True)
+    console.print(f"Written: {out} ({len(pages)} frames, {size:.1f} MiB); open it in a browser", soft_wrap=True)
 
 
 def _for(name: str, options: Mapping[str, str]) -> dict[str, str]:
