@@ -42,12 +42,16 @@ class Extent(NamedTuple):
 def has_kernels(*tensors: Tensor | None) -> bool:
     """Whether compiled kernels can run on these tensors; where a device has none, says once how to get them."""
     given = [tensor for tensor in tensors if tensor is not None]
-    device = given[0].device.type
+    return _ready(given[0].device.type) and all(tensor.dtype in CUDA_TYPES and _fits(tensor) for tensor in given)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _ready(device: str) -> bool:
+    """Whether a device has kernels: a constant to torch.compile, which cannot trace how they are found."""
     reason = _missing(device)
     if reason is not None:
         _advise(device, reason)
-        return False
-    return all(tensor.dtype in CUDA_TYPES and _fits(tensor) for tensor in given)
+    return reason is None
 
 
 def _fits(tensor: Tensor) -> bool:
@@ -82,7 +86,7 @@ def _advise(device: str, reason: str) -> None:
     warnings.warn(
         f"vsvfi: no compiled kernels on {device}, slower plain torch runs instead: {reason}",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
