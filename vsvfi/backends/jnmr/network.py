@@ -356,6 +356,7 @@ def _reconstruct(
             motions.beta[:, warp],
             base=None if base is None else base[:, warp],
             dilation=dilation,
+            mode="bicubic" if weights.shape[2] == 1 else "bilinear",
         )
         for warp, source in enumerate(sources)
     ]

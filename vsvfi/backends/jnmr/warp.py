@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,17 +13,20 @@ from vsvfi.backends.jnmr.blocks import side_length, tap_grid
 __all__ = ["adaptive_warp", "sample"]
 
 
+type Mode = Literal["bilinear", "bicubic"]
+
+
 def _positions(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     y = torch.arange(height, dtype=torch.float32, device=like.device).view(-1, 1)
     x = torch.arange(width, dtype=torch.float32, device=like.device).view(1, -1)
     return y, x
 
 
-def _grid_sample(image: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Bilinear samples of ``image`` ``(N, C, H, W)`` at pixel positions ``(N, h, w)``; the border is repeated."""
+def _grid_sample(image: Tensor, y: Tensor, x: Tensor, mode: Mode = "bilinear") -> Tensor:
+    """Samples of ``image`` ``(N, C, H, W)`` at pixel positions ``(N, h, w)``; the border is repeated."""
     height, width = image.shape[-2:]
     grid = torch.stack((x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1), -1)
-    return F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=True)
 
 
 def sample(image: Tensor, flow: Tensor) -> Tensor:
@@ -32,7 +37,14 @@ def sample(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def adaptive_warp(
-    image: Tensor, weight: Tensor, alpha: Tensor, beta: Tensor, *, base: Tensor | None = None, dilation: int = 1
+    image: Tensor,
+    weight: Tensor,
+    alpha: Tensor,
+    beta: Tensor,
+    *,
+    base: Tensor | None = None,
+    dilation: int = 1,
+    mode: Mode = "bilinear",
 ) -> Tensor:
     """Sum over the taps of weight times the image sampled at the displaced tap (equation 1 of the paper).
 
@@ -43,6 +55,8 @@ def adaptive_warp(
         beta: horizontal offsets.
         base: ``(N, 2, H, W)``, a displacement (x, y) that all taps share.
         dilation: pixels between undisplaced taps.
+        mode: how values between pixels are found: AdaCoF's ``"bilinear"``, or ``"bicubic"``, which a kernel of one
+            tap needs to stay sharp.
     """
     count, taps, height, width = weight.shape
     y, x = _positions(height, width, weight)
@@ -51,5 +65,5 @@ def adaptive_warp(
     rows, columns = tap_grid(side_length(taps), dilation, weight)
     y = (y + alpha + rows.view(1, -1, 1, 1)).reshape(count, taps * height, width)
     x = (x + beta + columns.view(1, -1, 1, 1)).reshape(count, taps * height, width)
-    samples = _grid_sample(image, y, x).view(count, image.shape[1], taps, height, width)
+    samples = _grid_sample(image, y, x, mode).view(count, image.shape[1], taps, height, width)
     return torch.einsum("nckhw,nkhw->nchw", samples, weight)
