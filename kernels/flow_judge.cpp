@@ -6,6 +6,7 @@
 #include "api.h"
 #include "flow_field.h"
 #include "flow_pyramid.h"
+#include "flow_simd.h"
 #include "parallel.h"
 
 namespace vsvfi::flow {
@@ -14,27 +15,34 @@ namespace {
 constexpr int kGrain = 16;            // rows a thread takes at a time
 constexpr int kBlock = 8;             // samples to a side of the blocks that residuals are averaged over
 constexpr float kLeastTrust = 1e-4f;
-constexpr float kDecay = 0.5f;        // of trust with each sample by which the way there and back misses its start
+constexpr float kDecay = 0.35f;       // of trust with the squared distance by which the way there and back misses its start
 constexpr float kNoise = 2.0f;        // residual that is noise, in 8-bit steps
 constexpr float kDoubtFrom = 0.4f;    // residual in units of the gradient, so roughly in samples, where doubt begins ...
 constexpr float kDoubtRange = 0.4f;   // ... and how much more makes it certain
 
-void sort2(float& a, float& b) {
-  const float low = std::min(a, b);
-  b = std::max(a, b);
-  a = low;
+inline float low(float a, float b) { return std::min(a, b); }
+inline float high(float a, float b) { return std::max(a, b); }
+inline Vec8 low(Vec8 a, Vec8 b) { return min8(a, b); }
+inline Vec8 high(Vec8 a, Vec8 b) { return max8(a, b); }
+
+template <class T>
+void sort2(T& a, T& b) {
+  const T least = low(a, b);
+  b = high(a, b);
+  a = least;
 }
 
 // The median of nine, by the least number of exchanges (Paeth, Graphics Gems, 1990).
-float median9(float p0, float p1, float p2, float p3, float p4, float p5, float p6, float p7, float p8) {
+template <class T>
+T median9(T p0, T p1, T p2, T p3, T p4, T p5, T p6, T p7, T p8) {
   sort2(p1, p2), sort2(p4, p5), sort2(p7, p8);
   sort2(p0, p1), sort2(p3, p4), sort2(p6, p7);
   sort2(p1, p2), sort2(p4, p5), sort2(p7, p8);
-  p3 = std::max(p0, p3), p5 = std::min(p5, p8), sort2(p4, p7);
-  p6 = std::max(p3, p6), p4 = std::max(p1, p4), p2 = std::min(p2, p5);
-  p4 = std::min(p4, p7), sort2(p4, p2);
-  p4 = std::max(p6, p4);
-  return std::min(p4, p2);
+  p3 = high(p0, p3), p5 = low(p5, p8), sort2(p4, p7);
+  p6 = high(p3, p6), p4 = high(p1, p4), p2 = low(p2, p5);
+  p4 = low(p4, p7), sort2(p4, p2);
+  p4 = high(p6, p4);
+  return low(p4, p2);
 }
 
 void median(const float* in, int width, int height, float* out) {
@@ -44,7 +52,12 @@ void median(const float* in, int width, int height, float* out) {
       const float* a = y > 0 ? b - width : b;
       const float* c = y + 1 < height ? b + width : b;
       float* to = out + y * width;
-      for (int x = 1; x + 1 < width; ++x) {
+      int x = 1;
+      for (; x + 9 <= width; x += 8) {
+        store8(to + x, median9(load8(a + x - 1), load8(a + x), load8(a + x + 1), load8(b + x - 1), load8(b + x),
+                               load8(b + x + 1), load8(c + x - 1), load8(c + x), load8(c + x + 1)));
+      }
+      for (; x + 1 < width; ++x) {
         to[x] = median9(a[x - 1], a[x], a[x + 1], b[x - 1], b[x], b[x + 1], c[x - 1], c[x], c[x + 1]);
       }
       to[0] = b[0];
@@ -122,26 +135,31 @@ std::vector<float> doubt_of(const Flow& flow, const Level& source, const Level& 
   return doubt;
 }
 
-// Near 1 for small errors and falling like an exponential function.
-float trust_of(float error) {
-  const float e = kDecay * error;
-  return 1.0f / (1.0f + e * (1.0f + e * (0.5f + e * (1.0f / 6.0f)))) + kLeastTrust;
-}
-
 void judge(const Flow& flow, const Flow& back, const Level& source, const Level& target, int thin, Vector* out) {
   const int width = flow.width, height = flow.height, cells = std::max(1, kBlock / thin);
   const int across = (width + cells - 1) / cells, down = (height + cells - 1) / cells;
   const std::vector<float> doubt = doubt_of(flow, source, target, thin, across, down);
   const float scale = 1.0f / static_cast<float>(thin), block_scale = 1.0f / static_cast<float>(cells);
+  // Where a column lies between two columns of blocks; the same in every row.
+  std::vector<Sampler> columns;
+  for (int x = 0; x < width; ++x) {
+    columns.emplace_back((static_cast<float>(x) + 0.5f) * block_scale - 0.5f, 0.0f, across, 1, across);
+  }
   parallel_for(height, kGrain, [&](int64_t begin, int64_t end) {
+    std::vector<float> doubts(across), errors(width);
     for (int64_t y = begin; y < end; ++y) {
-      const float block_y = (static_cast<float>(y) + 0.5f) * block_scale - 0.5f;
+      const Sampler down_at(0.0f, (static_cast<float>(y) + 0.5f) * block_scale - 0.5f, 1, down, across);
+      for (int i = 0; i < across; ++i) doubts[i] = down_at(doubt.data() + i);
+      const float *u = flow.x.data() + y * width, *v = flow.y.data() + y * width;
       for (int x = 0; x < width; ++x) {
-        const float u = flow.x[y * width + x], v = flow.y[y * width + x];
-        const Sampler there(static_cast<float>(x) + u * scale, static_cast<float>(y) + v * scale, width, height, width);
-        const float ex = u + there(back.x.data()), ey = v + there(back.y.data());
-        const Sampler block((static_cast<float>(x) + 0.5f) * block_scale - 0.5f, block_y, across, down, across);
-        out[y * width + x] = {u * scale, v * scale, block(doubt.data()), trust_of(std::sqrt(ex * ex + ey * ey))};
+        const Sampler there(static_cast<float>(x) + u[x] * scale, static_cast<float>(y) + v[x] * scale, width, height,
+                            width);
+        const float ex = u[x] + there(back.x.data()), ey = v[x] + there(back.y.data());
+        errors[x] = ex * ex + ey * ey;
+      }
+      for (int x = 0; x < width; ++x) errors[x] = 1.0f / (1.0f + kDecay * errors[x]) + kLeastTrust;
+      for (int x = 0; x < width; ++x) {
+        out[y * width + x] = {u[x] * scale, v[x] * scale, columns[x](doubts.data()), errors[x]};
       }
     }
   });

@@ -18,12 +18,7 @@ struct Field {
   Field(int w, int h) : width(w), height(h), at(static_cast<size_t>(w) * h) {}
 };
 
-void add(Vector& to, const Vector& vector, float weight) {
-  to.x += weight * vector.x;
-  to.y += weight * vector.y;
-  to.doubt += weight * vector.doubt;
-  to.weight += weight;
-}
+void add(Vector& to, Vec4 vector, float weight) { store4(to, load4(to) + vector * weight); }
 
 // Bilinear forward splatting of the vectors times `sign`, each by its trust, for a journey of `time` of the way.
 void splat(const Vector* vectors, float time, float sign, Field& field) {
@@ -36,7 +31,7 @@ void splat(const Vector* vectors, float time, float sign, Field& field) {
       // Shifted by one, so that truncation is the floor.
       const int x0 = static_cast<int>(px + 1.0f) - 1, y0 = static_cast<int>(py + 1.0f) - 1;
       const float fx = px - static_cast<float>(x0), fy = py - static_cast<float>(y0);
-      const Vector vector = {sign * from.x, sign * from.y, from.doubt, 1.0f};
+      const Vec4 vector = load4({sign * from.x, sign * from.y, from.doubt, 1.0f});
       Vector* to = field.at.data() + static_cast<ptrdiff_t>(y0) * width + x0;
       const float upper = (1.0f - fy) * from.weight, lower = fy * from.weight;
       if (x0 >= 0 && y0 >= 0 && x0 + 1 < width && y0 + 1 < height) {
@@ -55,17 +50,13 @@ void splat(const Vector* vectors, float time, float sign, Field& field) {
   }
 }
 
-Vector mix(const Vector& a, float wa, const Vector& b, float wb) {
-  return {wa * a.x + wb * b.x, wa * a.y + wb * b.y, wa * a.doubt + wb * b.doubt, wa * a.weight + wb * b.weight};
-}
-
 // Push-pull (Gortler et al., The Lumigraph, SIGGRAPH 1996): sums become means, and thin places are filled from what
 // is seen more coarsely.
 void pull_push(Field& field) {
   const int width = field.width, height = field.height;
   if (width == 1 && height == 1) {
     Vector& only = field.at[0];
-    if (only.weight > 0.0f) only = mix(only, 1.0f / only.weight, only, 0.0f);
+    if (only.weight > 0.0f) store4(only, load4(only) * (1.0f / only.weight));
     return;
   }
   Field coarse((width + 1) / 2, (height + 1) / 2);
@@ -74,14 +65,12 @@ void pull_push(Field& field) {
       const Vector* top = field.at.data() + 2 * y * width;
       const Vector* bottom = 2 * y + 1 < height ? top + width : nullptr;
       for (int x = 0; x < coarse.width; ++x) {
-        Vector sum = {};
         const bool pair = 2 * x + 1 < width;
-        for (const Vector* row : {top, bottom}) {
-          if (row == nullptr) continue;
-          sum = mix(sum, 1.0f, row[2 * x], 0.25f);
-          if (pair) sum = mix(sum, 1.0f, row[2 * x + 1], 0.25f);
-        }
-        coarse.at[y * coarse.width + x] = sum;
+        Vec4 sum = load4(top[2 * x]);
+        if (pair) sum = sum + load4(top[2 * x + 1]);
+        if (bottom != nullptr) sum = sum + load4(bottom[2 * x]);
+        if (bottom != nullptr && pair) sum = sum + load4(bottom[2 * x + 1]);
+        store4(coarse.at[y * coarse.width + x], sum * 0.25f);
       }
     }
   });
@@ -95,15 +84,15 @@ void pull_push(Field& field) {
       for (int x = 0; x < width; ++x) {
         Vector& to = field.at[y * width + x];
         const float own = std::min(to.weight, 1.0f);
-        const float inverse = to.weight > 0.0f ? own / to.weight : 0.0f;
+        const Vec4 mine = load4(to) * (to.weight > 0.0f ? own / to.weight : 0.0f);
         if (own == 1.0f) {
-          to = {to.x * inverse, to.y * inverse, to.doubt * inverse, 1.0f};
+          store4(to, mine);
           continue;
         }
         const int x0 = x / 2, x1 = std::min(std::max(x & 1 ? x0 + 1 : x0 - 1, 0), coarse.width - 1);
-        const Vector up = mix(mix(near_row[x0], 0.5625f, near_row[x1], 0.1875f), 1.0f,
-                              mix(far_row[x0], 0.1875f, far_row[x1], 0.0625f), 1.0f);
-        to = mix(to, inverse, up, 1.0f - own);
+        const Vec4 up = load4(near_row[x0]) * 0.5625f + load4(near_row[x1]) * 0.1875f +
+                        (load4(far_row[x0]) * 0.1875f + load4(far_row[x1]) * 0.0625f);
+        store4(to, mine + up * (1.0f - own));
       }
     }
   });
@@ -131,7 +120,7 @@ VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvf
       const Vector other = fields[1].at[i];
       const float first = seen(field.at[i].weight) * (1.0f - time), second = seen(other.weight) * time;
       out[i].weight = first / (first + second);
-      field.at[i] = mix(field.at[i], 1.0f, other, 1.0f);
+      store4(field.at[i], load4(field.at[i]) + load4(other));
     }
   });
   pull_push(field);

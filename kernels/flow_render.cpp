@@ -12,7 +12,6 @@
 namespace vsvfi::flow {
 namespace {
 
-constexpr int kRun = 8;      // samples of a row that may share one motion
 constexpr int kPhases = 64;  // positions between two samples
 
 // Interpolation kernels by phase: a sharp one, and a smooth one for places in doubt, where a sharp picture would be
@@ -112,27 +111,31 @@ float sample(const Plane& plane, const Place<Taps>& at) {
   return sum;
 }
 
-// kRun neighbours that share one motion.
-template <class S, int Taps>
-Vec8 sample_run(const Plane& plane, const Place<Taps>& at) {
-  if (at.whole) return S::load_run(row_of<S>(plane, at.y + Taps / 2 - 1) + at.x + Taps / 2 - 1);
-  Vec8 near = {}, far = {};
+// 8 * Count neighbours that share one motion.
+template <class S, int Taps, int Count>
+void sample_run(const Plane& plane, const Place<Taps>& at, Vec8* out) {
+  if (at.whole) {
+    const auto* row = row_of<S>(plane, at.y + Taps / 2 - 1) + at.x + Taps / 2 - 1;
+    for (int i = 0; i < Count; ++i) out[i] = S::load_run(row + 8 * i);
+    return;
+  }
+  Vec8 sums[Count + 1] = {};
   for (int j = 0; j < Taps; ++j) {
     const auto* row = row_of<S>(plane, at.y + j) + at.x;
-    near += S::load_run(row) * at.down[j];
-    far += S::load_run(row + 8) * at.down[j];
+    for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down[j];
   }
-  float columns[16];
-  store8(columns, near);
-  store8(columns + 8, far);
-  Vec8 out = {};
-  for (int k = 0; k < Taps; ++k) out += load8(columns + k) * at.across[k];
-  return out;
+  float columns[8 * (Count + 1)];
+  for (int i = 0; i <= Count; ++i) store8(columns + 8 * i, sums[i]);
+  for (int i = 0; i < Count; ++i) {
+    Vec8 sum = {};
+    for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across[k];
+    out[i] = sum;
+  }
 }
 
-template <int Taps>
+template <int Taps, int Count>
 bool inside(const Plane& plane, const Place<Taps>& at) {
-  return at.x >= 0 && at.y >= 0 && at.x + 16 <= plane.width && at.y + Taps <= plane.height;
+  return at.x >= 0 && at.y >= 0 && at.x + 8 * (Count + 1) <= plane.width && at.y + Taps <= plane.height;
 }
 
 // One row of the motion grid, between two of its rows, with motion in samples of the plane.
@@ -174,59 +177,100 @@ float range(const std::vector<float>& row, int from, int to) {
   return high - low;
 }
 
-// Where the samples of a run lie on the motion grid; the same in every row.
+// Where the samples of a run of 8 lie on the motion grid; the same in every row.
 struct Run {
-  Between left, middle, right;
+  Between left, right;
+};
+
+template <class S, int Taps>
+class Renderer {
+ public:
+  Renderer(const Plane& first, const Plane& second, const Plane& out, const Vector* motion, int width, int height,
+           float time, float tolerance)
+      : first_(first), second_(second), out_(out), motion_(motion), width_(width), height_(height),
+        step_x_(static_cast<float>(width) / static_cast<float>(out.width)),
+        step_y_(static_cast<float>(height) / static_cast<float>(out.height)),
+        before_(-time), after_(1.0f - time), tolerance_(tolerance) {
+    for (int x = 0; x + 8 <= out.width; x += 8) {
+      runs_.push_back({across(static_cast<float>(x)), across(static_cast<float>(x + 7))});
+    }
+  }
+
+  void rows(int begin, int end) const {
+    MotionRow row(width_);
+    for (int y = begin; y < end; ++y) {
+      const Between down = between((static_cast<float>(y) + 0.5f) * step_y_ - 0.5f, height_);
+      row.fill(motion_ + static_cast<ptrdiff_t>(down.i) * width_, motion_ + static_cast<ptrdiff_t>(down.j) * width_,
+               down.f, 1.0f / step_x_, 1.0f / step_y_);
+      int x = 0;
+      while (x < out_.width) {
+        if (run<2>(row, x, y)) {
+          x += 16;
+        } else {
+          const int end_x = std::min(x + 16, out_.width);
+          for (; x < end_x; x += 8) {
+            if (!run<1>(row, x, y)) singles(row, x, std::min(x + 8, end_x), y);
+          }
+          x = end_x;
+        }
+      }
+    }
+  }
+
+ private:
+  Between across(float x) const { return between((x + 0.5f) * step_x_ - 0.5f, width_); }
+
+  // Draws 8 * Count samples at once; false where they do not move alike, or too near the border.
+  template <int Count>
+  bool run(const MotionRow& row, int x, int y) const {
+    if (x + 8 * Count > out_.width) return false;
+    const Between &left = runs_[x / 8].left, &right = runs_[x / 8 + Count - 1].right;
+    if (range(row.x, left.i, right.j) > tolerance_ || range(row.y, left.i, right.j) > tolerance_) return false;
+    const float u = 0.5f * (left(row.x) + right(row.x)), v = 0.5f * (left(row.y) + right(row.y));
+    const float doubt = 0.5f * (left(row.doubt) + right(row.doubt));
+    const float px = static_cast<float>(x), py = static_cast<float>(y);
+    const Place<Taps> a(first_, px + before_ * u, py + before_ * v, doubt);
+    const Place<Taps> b(second_, px + after_ * u, py + after_ * v, doubt);
+    if (!inside<Taps, Count>(first_, a) || !inside<Taps, Count>(second_, b)) return false;
+    constexpr float kLanes[8] = {0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f};
+    const float share = left(row.share), slope = (right(row.share) - share) / (8 * Count - 1);
+    Vec8 earlier[Count], later[Count];
+    sample_run<S, Taps, Count>(first_, a, earlier);
+    sample_run<S, Taps, Count>(second_, b, later);
+    auto* to = writable_row_of<S>(out_, y) + x;
+    for (int i = 0; i < Count; ++i) {
+      const Vec8 shares = load8(kLanes) * slope + (share + slope * static_cast<float>(8 * i));
+      S::store_run(to + 8 * i, later[i] + (earlier[i] - later[i]) * shares, out_.peak);
+    }
+    return true;
+  }
+
+  void singles(const MotionRow& row, int begin, int end, int y) const {
+    auto* to = writable_row_of<S>(out_, y);
+    const float py = static_cast<float>(y);
+    for (int x = begin; x < end; ++x) {
+      const float px = static_cast<float>(x);
+      const Between at = across(px);
+      const float u = at(row.x), v = at(row.y), doubt = at(row.doubt);
+      const float a = sample<S>(first_, Place<Taps>(first_, px + before_ * u, py + before_ * v, doubt));
+      const float b = sample<S>(second_, Place<Taps>(second_, px + after_ * u, py + after_ * v, doubt));
+      to[x] = S::store(b + (a - b) * at(row.share), out_.peak);
+    }
+  }
+
+  const Plane &first_, &second_, &out_;
+  const Vector* motion_;
+  const int width_, height_;
+  const float step_x_, step_y_, before_, after_, tolerance_;
+  std::vector<Run> runs_;
 };
 
 template <class S, int Taps>
 void render(const Plane& first, const Plane& second, const Plane& out, const Vector* motion, int width, int height,
             float time, float tolerance) {
-  const float step_x = static_cast<float>(width) / static_cast<float>(out.width);
-  const float step_y = static_cast<float>(height) / static_cast<float>(out.height);
-  const float before = -time, after = 1.0f - time;
-  const auto across = [&](float x) { return between((x + 0.5f) * step_x - 0.5f, width); };
-  std::vector<Run> runs;
-  for (int x = 0; x + kRun <= out.width; x += kRun) {
-    const float at = static_cast<float>(x);
-    runs.push_back({across(at), across(at + 0.5f * (kRun - 1)), across(at + kRun - 1)});
-  }
+  const Renderer<S, Taps> renderer(first, second, out, motion, width, height, time, tolerance);
   parallel_for(out.height, 8, [&](int64_t begin, int64_t end) {
-    constexpr float kLanes[kRun] = {0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f};
-    const Vec8 ramp = load8(kLanes) * (1.0f / (kRun - 1));
-    MotionRow row(width);
-    for (int y = static_cast<int>(begin); y < end; ++y) {
-      const Between down = between((static_cast<float>(y) + 0.5f) * step_y - 0.5f, height);
-      row.fill(motion + static_cast<ptrdiff_t>(down.i) * width, motion + static_cast<ptrdiff_t>(down.j) * width, down.f,
-               1.0f / step_x, 1.0f / step_y);
-      auto* to = writable_row_of<S>(out, y);
-      const float py = static_cast<float>(y);
-      for (int x = 0; x < out.width; x += kRun) {
-        if (x + kRun <= out.width) {
-          const Run& run = runs[x / kRun];
-          if (range(row.x, run.left.i, run.right.j) <= tolerance && range(row.y, run.left.i, run.right.j) <= tolerance) {
-            const float u = run.middle(row.x), v = run.middle(row.y), doubt = run.middle(row.doubt);
-            const float px = static_cast<float>(x);
-            const Place<Taps> a(first, px + before * u, py + before * v, doubt);
-            const Place<Taps> b(second, px + after * u, py + after * v, doubt);
-            if (inside(first, a) && inside(second, b)) {
-              const float share = run.left(row.share);
-              const Vec8 shares = ramp * (run.right(row.share) - share) + share;
-              const Vec8 later = sample_run<S>(second, b);
-              S::store_run(to + x, later + (sample_run<S>(first, a) - later) * shares, out.peak);
-              continue;
-            }
-          }
-        }
-        for (int k = x; k < std::min(x + kRun, out.width); ++k) {
-          const Between at = across(static_cast<float>(k));
-          const float u = at(row.x), v = at(row.y), doubt = at(row.doubt), px = static_cast<float>(k);
-          const float a = sample<S>(first, Place<Taps>(first, px + before * u, py + before * v, doubt));
-          const float b = sample<S>(second, Place<Taps>(second, px + after * u, py + after * v, doubt));
-          to[k] = S::store(b + (a - b) * at(row.share), out.peak);
-        }
-      }
-    }
+    renderer.rows(static_cast<int>(begin), static_cast<int>(end));
   });
 }
 

@@ -26,6 +26,7 @@ namespace {
 constexpr int kPatch = 8;
 constexpr float kSamples = kPatch * kPatch;
 constexpr float kFarthest = kPatch;     // a descent that goes farther from its start is lost
+constexpr float kStill = 1e-3f;          // a squared step after which a descent has arrived
 constexpr float kPoor = 36.0f * kSamples;   // a match worse than this is no match
 constexpr float kLeapGain = 0.4f;       // what is left of the cost where a match far away is believed
 constexpr int kLeapSide = 200;          // the level with a shorter side below this is searched
@@ -127,7 +128,7 @@ void descend(const Template& patch, const Level& level, int x, int y, int iterat
     u -= residual.step_x;
     v -= residual.step_y;
     if (!(std::abs(u - start_u) <= kFarthest && std::abs(v - start_v) <= kFarthest)) break;
-    if (residual.step_x * residual.step_x + residual.step_y * residual.step_y < 1e-4f) break;
+    if (residual.step_x * residual.step_x + residual.step_y * residual.step_y < kStill) break;
   }
   motion = best;
 }
