@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import published
+import pytest
 import torch
 
 from vsvfi.backends.figan.network import FIGAN, Motion, build
@@ -70,3 +74,11 @@ def test_learns() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_trained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that somebody has trained are recognised by their content."""
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
+    network = FIGAN(width=4)
+    assert published.add(tmp_path, "trained.pth", network.state_dict()).model == "figan"
+    published.assert_same(network, published.load("figan"))

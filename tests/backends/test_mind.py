@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import published
+import pytest
 import torch
 from torch import nn
 
@@ -34,3 +38,11 @@ def test_last_activation_clips() -> None:
     network.out.bias.fill_(-1.0)
     frames = torch.rand(2, 1, 3, 32, 32)
     assert network(*frames).min() == 0
+
+
+def test_trained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that somebody has trained are recognised by their content."""
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
+    network = MIND(widths=(2, 2, 4, 4, 4))
+    assert published.add(tmp_path, "trained.pth", network.state_dict()).model == "mind"
+    published.assert_same(network, published.load("mind"))
