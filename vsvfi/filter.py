@@ -6,6 +6,7 @@ functions that the plan holds for the frames that have to be made.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import struct
@@ -457,7 +458,8 @@ def plan_interpolate(clip: vs.VideoNode, **arguments: Any) -> dict[str, Any]:
 
 
 def list_models() -> list[str]:
-    """The models that can be used now: those whose weights, if they need any, are there."""
+    """The models that can be used now: those whose weights, if they need any, are there, and torch with them."""
+    has_torch = importlib.util.find_spec("torch") is not None
     names = []
     for name, info in registry.backends().items():
         try:
@@ -465,5 +467,6 @@ def list_models() -> list[str]:
                 weights.locate(info)
         except weights.WeightsError:
             continue
-        names.append(name)
+        if info.planes or has_torch:
+            names.append(name)
     return names
