@@ -299,6 +299,9 @@ def _missing(info: NetworkInfo, part: str = "") -> WeightsError:
     where = f", published at {checkpoint.url}" if checkpoint else ""
     file = checkpoint.file if checkpoint and not part else "FILE"
     owner = info.weights_of or info.name
+    if info.trainable and checkpoint is None:
+        where = f", and none are published: train it (vsvfi train {owner} --config FILE, see docs/training.md), then"
+        return WeightsError(f"model {info.name!r} needs {what}{where} add them with: vsvfi weights add {owner} {file}")
     return WeightsError(f"model {info.name!r} needs {what}{where}; add them with: vsvfi weights add {owner} {file}")
 
 

@@ -177,6 +177,15 @@ def test_other_models_can_be_trained(tmp_path: Path, model: str) -> None:
         assert model in {info.name for info, _ in weights.recognise({k: tuple(v.shape) for k, v in state_dict.items()})}
 
 
+def test_models_that_say_so_can_be_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a model says of itself is what the trainer knows; without weights, the error says how to make them."""
+    known = weights.networks()
+    assert {name for name, info in known.items() if info.trainable} == set(TRAINABLE)
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
+    with pytest.raises(weights.WeightsError, match=r"train it \(vsvfi train mind --config FILE"):
+        weights.locate(known["mind"])
+
+
 def test_what_cannot_be_trained(tmp_path: Path) -> None:
     """Unknown models, settings a model does not have, a device that is not there."""
     with pytest.raises(ConfigError, match=r"'flow' cannot be trained here; models that can: figan, jnmr"):

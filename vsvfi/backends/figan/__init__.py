@@ -22,6 +22,7 @@ INFOS: tuple[BackendInfo, ...] = (
             ),
         ),
         timesteps="midpoint",
+        trainable=True,
         multiple=4,
     ),
 )

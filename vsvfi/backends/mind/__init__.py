@@ -21,6 +21,7 @@ INFOS: tuple[BackendInfo, ...] = (
             ),
         ),
         timesteps="midpoint",
+        trainable=True,
         multiple=32,
     ),
 )
