@@ -10,6 +10,7 @@ Networks have their published size and untrained weights; the sizes are read fro
 (``$VSVFI_PARITY_DIR``, or ``../shared/parity`` beside the checkout).
 
 Usage: python benchmarks/timesteps.py [--size 480x270] [--device cpu] [--json FILE] [MODEL ...]
+Results are added to those in FILE.
 """
 
 from __future__ import annotations
@@ -71,8 +72,10 @@ def published_shapes() -> dict[str, dict[str, tuple[int, ...]]]:
         state = json.loads(path.read_text())["state_dict"]
         shapes = {name: tuple(shape) for name, shape in state.items()}
         for info, layout in weights.recognise(shapes):
-            ours = {layout.our_name(name): shape for name, shape in shapes.items()}
-            found.setdefault(info.name, {name: shape for name, shape in ours.items() if name is not None})
+            named = ((layout.our_name(name), shape) for name, shape in shapes.items())
+            ours = {name: shape for name, shape in named if name is not None}
+            # The largest is the whole model; others are its parts.
+            found[info.name] = max(found.get(info.name, {}), ours, key=len)
     return found
 
 
@@ -152,6 +155,8 @@ def main() -> None:
         infos = [registry.find(name) for name in given.models]
 
     results: dict[str, Any] = {}
+    if given.json and given.json.is_file():
+        results = json.loads(given.json.read_text())["models"]
     print(f"{'model':<16} {'':<15}" + "".join(f"{'x' + str(factor):>9}" for factor in FACTORS), flush=True)
     for info in infos:
         backend = made(info, known[info.name], device)

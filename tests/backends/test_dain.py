@@ -119,13 +119,17 @@ def test_all_but_the_warping_is_done_once(network: DAIN) -> None:
 
 
 def test_coordinates_stay_in_float32(network: DAIN) -> None:
-    """Under autocast contexts are halves; flows, depth and kernels are not."""
+    """Under autocast contexts are halves; flows, to the last bit, depth and kernels are not."""
     frame = torch.rand(1, 3, 64, 64)
+    encoded = network.encode(frame)
+    exact = network.analyse((frame, frame), (encoded, encoded)).flows
     with torch.autocast("cpu", torch.bfloat16):
         encoded = network.encode(frame)
         pair = network.analyse((frame, frame), (encoded, encoded))
     assert {context.dtype for context in pair.contexts} == {torch.bfloat16}
     assert {part.dtype for part in (*pair.flows, *pair.proximity, *pair.kernels)} == {torch.float32}
+    for flow, expected in zip(pair.flows, exact, strict=True):
+        torch.testing.assert_close(flow, expected, atol=0, rtol=0)
 
 
 def test_published_names() -> None:

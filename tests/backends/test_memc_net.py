@@ -123,6 +123,21 @@ def test_smaller_flow_is_in_pixels_of_full_size() -> None:
     torch.testing.assert_close(motion.flows[0], constant(4.0, 128))
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_flow_is_not_rounded(model: str) -> None:
+    """Under autocast kernels may lose bits, flows do not."""
+    torch.manual_seed(0)
+    network = example(model).eval().requires_grad_(False)
+    frame0, frame1 = torch.rand(2, 1, 3, 64, 64)
+    exact = network.analyse(frame0, frame1)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = network.analyse(frame0, frame1)
+    for flow, expected in zip(low.flows, exact.flows, strict=True):
+        torch.testing.assert_close(flow, expected, atol=0, rtol=0)
+    assert {part.dtype for part in (*low.projected, *low.kernels)} == {torch.float32}
+    assert not torch.equal(low.kernels[0], exact.kernels[0])
+
+
 def test_missing_maps_are_the_first_tap() -> None:
     """MEMC-Net_s shows its rectification the first tap of the first kernel twice, where the others show their maps."""
     network = small("memc-net-s")

@@ -74,9 +74,9 @@ class Rectification(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What depends on one frame.
+    """What depends on one frame, in fp32.
 
-    ``pyramid`` are the flow network's features, coarser and coarser; ``log_depth`` is ``(N, 1, H, W)``, fp32.
+    ``pyramid`` are the flow network's features, coarser and coarser; ``log_depth`` is ``(N, 1, H, W)``.
     """
 
     pyramid: list[Tensor]
@@ -142,14 +142,18 @@ class DAIN(nn.Module):
         """What depends on a frame alone; motion features and depth are estimated at ``scale`` times its size."""
         size = (frame.shape[-2], frame.shape[-1])
         small = frame if scale == 1 else resize_to(frame, reduced_size(size, scale, _MULTIPLE))
-        return Encoded(self.flow.features(small), resize_to(self.depth(small).float(), size))
+        with torch.autocast(frame.device.type, enabled=False):
+            pyramid = self.flow.features(small.float())
+        return Encoded(pyramid, resize_to(self.depth(small).float(), size))
 
     def analyse(self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded]) -> Pair:
         """What depends on the pair but not on the timestep."""
         first, second = (one.pyramid for one in encoded)
         both = [torch.cat(levels) for levels in zip(first, second, strict=True)]
         swapped = [torch.cat(levels) for levels in zip(second, first, strict=True)]
-        flow = FLOW_UNIT * self.flow.match(both, swapped)[0]
+        # In fp32: rounding moves vectors across integers, which the projection and the kernels make visible.
+        with torch.autocast(frames[0].device.type, enabled=False):
+            flow = FLOW_UNIT * self.flow.match(both, swapped)[0]
         height, width = frames[0].shape[-2:]
         # In pixels of full size, also where motion was estimated on smaller frames.
         ratio = flow.new_tensor((width / (4 * flow.shape[-1]), height / (4 * flow.shape[-2])))

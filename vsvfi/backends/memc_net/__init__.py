@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from vsvfi.backend import BackendInfo, Checkpoint, Layout
 from vsvfi.nets.memc_net import IGNORE, RENAME
 from vsvfi.nets.spynet import RENAME as SPYNET_RENAME
@@ -9,7 +11,9 @@ from vsvfi.nets.spynet import RENAME as SPYNET_RENAME
 __all__ = ["INFOS"]
 
 
-def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
+def _info(
+    name: str, summary: str, file: str, layout: Layout, *, tiling: Literal["supported", "discouraged"] = "supported"
+) -> BackendInfo:
     return BackendInfo(
         name=name,
         summary=summary,
@@ -24,6 +28,7 @@ def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
         timesteps="midpoint",
         multiple=64,
         padding="center",
+        tiling=tiling,
         supports_flow_scale=True,
     )
 
@@ -66,5 +71,7 @@ INFOS = (
             rename=(SPYNET_RENAME, *RENAME),
             ignore=IGNORE,
         ),
+        # SPyNet's levels are counted from the coarsest: a tile below 1024 pixels is seen by others than the frame.
+        tiling="discouraged",
     ),
 )

@@ -101,10 +101,12 @@ class MEMCNet(nn.Module):
         if scale != 1:
             reduced = reduced_size(size, scale, _MULTIPLE)
             first, second = resize_to(first, reduced), resize_to(second, reduced)
-        if isinstance(self.flow, FlowNetS):
-            flow = flownets_estimate(self.flow, first, second)
-        else:
-            flow = self.flow(first, second)
+        # In fp32: rounding moves vectors across integers, which the projection and the kernels make visible.
+        with torch.autocast(first.device.type, enabled=False):
+            if isinstance(self.flow, FlowNetS):
+                flow = flownets_estimate(self.flow, first.float(), second.float())
+            else:
+                flow = self.flow(first.float(), second.float())
         return resize_flow(flow, size)
 
     def analyse(self, frame0: Tensor, frame1: Tensor, flow_scale: float = 1.0) -> Motion:
