@@ -1,0 +1,194 @@
+"""The wheel, installed into a clean environment with what it declares to need and nothing else: does it work there?
+
+The environment's dependencies are linked from the one that the tests run in, so that no network is needed; what the
+wheel does not declare is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECK = ROOT / "tests" / "wheel_check.py"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there; cibuildwheel tests the wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    for module in ("scikit_build_core", "pip"):
+        pytest.importorskip(module, reason=f"{module} builds the wheel; it is in vsvfi[dev]")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        str(folder),
+    ]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        [*command, "--wheel-dir", str(folder), str(ROOT)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_wheel_serves_every_python_of_a_platform(wheel: Path) -> None:
+    assert re.fullmatch(r"vsvfi-[\d.]+-py3-none-(?!any).+\.whl", wheel.name)
+
+
+def test_wheel_holds_the_plugin_the_kernels_and_no_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        names = file.namelist()
+    assert [name for name in names if re.fullmatch(r"vapoursynth/plugins/(lib)?vsvfi\.(so|dll|dylib)", name)]
+    assert [name for name in names if re.fullmatch(r"vsvfi/native/(lib)?vsvfi_kernels\.(so|dll)", name)]
+    assert {"vsvfi/py.typed", "vsvfi/tools/compare.html.j2", "vsvfi/tools/published.json"} <= set(names)
+    tops = {name.partition("/")[0] for name in names}
+    assert {re.sub(r"-.*", "", top) for top in tops} == {"vsvfi", "vapoursynth"}
+
+
+def _needed(name: str, seen: dict[str, Distribution]) -> None:
+    """Collect what a distribution needs without extras, and what that needs."""
+    for text in distribution(name).requires or []:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if requirement.name.lower() in seen:
+            continue
+        try:
+            seen[requirement.name.lower()] = distribution(requirement.name)
+        except PackageNotFoundError:
+            pytest.skip(f"{requirement.name} is not installed here")
+        _needed(requirement.name, seen)
+
+
+def _link(found: Distribution, target: Path) -> None:
+    """Link the top-level entries of a distribution into a site-packages folder."""
+    root = Path(str(found.locate_file("")))
+    for name in {Path(str(file)).parts[0] for file in found.files or []} - {"..", "__pycache__", "bin"}:
+        if not (target / name).exists() and (root / name).exists():
+            (target / name).symlink_to(root / name)
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the wheel and what it declares to need."""
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    packages = next((folder / "lib").glob("python3*/site-packages"))
+    needed: dict[str, Distribution] = {}
+    _needed("vsvfi", needed)
+    vapoursynth = needed.pop("vapoursynth")
+    root = Path(str(vapoursynth.locate_file("")))
+    shutil.copytree(root / "vapoursynth", packages / "vapoursynth", ignore=shutil.ignore_patterns("plugins", "*.pyc"))
+    (packages / "vapoursynth" / "plugins").mkdir()
+    for found in needed.values():
+        _link(found, packages)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
+    subprocess.run([*command, str(wheel)], check=True)
+    vspipe = folder / "bin" / "vspipe"
+    vspipe.write_text(f"#!{python}\nimport sys\nfrom vapoursynth import vspipe\nsys.exit(vspipe())\n")
+    vspipe.chmod(0o755)
+    return python
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VSVFI", "VIRTUAL"))}
+    return {**kept, "XDG_CONFIG_HOME": str(folder), "VSVFI_DATA": str(folder)}
+
+
+def test_installed_wheel_works(clean: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [clean, CHECK], capture_output=True, text=True, cwd=tmp_path, env=_environment(tmp_path), check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing is broken." in done.stdout
+    assert "torch: not installed" in done.stdout
+
+
+def test_installed_wheel_finds_no_undeclared_package(clean: Path, tmp_path: Path) -> None:
+    code = "import importlib.util as u; print([n for n in ('torch', 'skimage', 'jinja2', 'pytest') if u.find_spec(n)])"
+    done = subprocess.run([clean, "-c", code], capture_output=True, text=True, env=_environment(tmp_path), check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path: Path) -> None:
+    code = (
+        "import importlib, vsvfi.registry, vsvfi.weights\n"
+        "for name in ('cli', 'demo', 'datasets', 'metrics', 'filter', 'plugin', 'tools.render', 'tools.doctor',\n"
+        "             'tools.models', 'tools.weights', 'tools.evaluate', 'tools.compare'):\n"
+        "    importlib.import_module('vsvfi.' + name)\n"
+        "assert 'flow' in vsvfi.registry.backends() and not vsvfi.registry.problems()\n"
+        "vsvfi.weights.networks()\n"
+    )
+    done = subprocess.run(
+        [clean, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=_environment(tmp_path), check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def hidden(clean: Path) -> Iterator[list[tuple[Path, Path]]]:
+    """Files that a test moves away, put back afterwards."""
+    moved: list[tuple[Path, Path]] = []
+    yield moved
+    for original, away in moved:
+        original.unlink(missing_ok=True)
+        away.rename(original)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content", "expected"),
+    [
+        ("vapoursynth/plugins/*vsvfi.*", None, "Native plugin: there is none in"),
+        ("vapoursynth/plugins/*vsvfi.*", b"not a library", "does not load ("),
+        ("vsvfi/native/*vsvfi_kernels.*", b"not a library", "Compiled kernels: "),
+        ("vsvfi/plugin.py", b"raise ImportError('broken on purpose')", "vsvfi.plugin cannot be imported"),
+    ],
+)
+def test_doctor_finds_what_was_broken_on_purpose(
+    pattern: str, content: bytes | None, expected: str, clean: Path, hidden: list[tuple[Path, Path]], tmp_path: Path
+) -> None:
+    packages = next((clean.parents[1] / "lib").glob("python3*/site-packages"))
+    (victim,) = packages.glob(pattern)
+    away = victim.with_name(victim.name + ".away")
+    victim.rename(away)
+    hidden.append((victim, away))
+    if content is not None:
+        victim.write_bytes(content)
+    done = subprocess.run(
+        [clean, "-m", "vsvfi", "doctor"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert expected in done.stdout
+    assert "→ pip install --force-reinstall --no-deps vsvfi" in done.stdout
+    assert "Traceback" not in done.stderr
