@@ -302,10 +302,11 @@ def check_reachable(info: BackendInfo, timeline: Timeline) -> int:
         reached = recursion_depth(t)
         if reached is None or reached > limit:
             others = [other.name for other in registry.backends().values() if other.timesteps == "any"]
+            usable = [name for name in list_models() if name in others]
             factors = ", ".join(str(2**k) for k in range(1, min(limit, 4) + 1)) + (" ..." if limit > 4 else "")
             raise VsvfiError(
                 f"model {info.name!r} makes midpoints only and cannot reach timestep {t}; use factor {factors}, "
-                f"or a model for any timestep: {', '.join(others)}"
+                f"or one of the {len(others)} models for any timestep (vsvfi models; usable now: {', '.join(usable)})"
             )
         depth = max(depth, reached)
     return depth
