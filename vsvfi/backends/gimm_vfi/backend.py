@@ -14,8 +14,8 @@ __all__ = ["GIMMVFIBackend"]
 
 MOTION_PIXELS = 2**22
 """How many pixels, of all timesteps together, the motion is predicted for at once: about 3 GB."""
-RENDER_PIXELS = 2**20
-"""How many pixels, of all timesteps together, are rendered at once: about 6 GB in fp32."""
+RENDER_PIXELS = 2**19
+"""How many pixels, of all timesteps together, are rendered at once: about 3 GB in fp32."""
 
 
 class GIMMVFIBackend(TorchBackend):
