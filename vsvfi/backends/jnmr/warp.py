@@ -58,12 +58,18 @@ def adaptive_warp(
         mode: how values between pixels are found: AdaCoF's ``"bilinear"``, or ``"bicubic"``, which a kernel of one
             tap needs to stay sharp.
     """
-    count, taps, height, width = weight.shape
+    taps, height, width = weight.shape[1:]
     y, x = _positions(height, width, weight)
     if base is not None:
         y, x = y + base[:, 1:2], x + base[:, 0:1]
-    rows, columns = tap_grid(side_length(taps), dilation, weight)
-    y = (y + alpha + rows.view(1, -1, 1, 1)).reshape(count, taps * height, width)
-    x = (x + beta + columns.view(1, -1, 1, 1)).reshape(count, taps * height, width)
-    samples = _grid_sample(image, y, x, mode).view(count, image.shape[1], taps, height, width)
-    return torch.einsum("nckhw,nkhw->nchw", samples, weight)
+    side = side_length(taps)
+    rows, columns = tap_grid(side, dilation, weight)
+    y = y + alpha + rows.view(1, -1, 1, 1)
+    x = x + beta + columns.view(1, -1, 1, 1)
+    output = image.new_zeros((), dtype=torch.float32)
+    # A row of the kernel at a time: all samples of all taps at once would be gigabytes for a large frame.
+    for some_y, some_x, some_weights in zip(*(torch.split(v, side, 1) for v in (y, x, weight)), strict=True):
+        samples = _grid_sample(image, some_y.flatten(1, 2), some_x.flatten(1, 2), mode)
+        samples = samples.view(*samples.shape[:2], side, height, width)
+        output = output + torch.einsum("nckhw,nkhw->nchw", samples, some_weights)
+    return output
