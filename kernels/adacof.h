@@ -119,6 +119,8 @@ struct AdacofGrad : AdacofBase<T> {
     const T* grad = static_cast<const T*>(this->grad_output) + this->place(row, x, this->channels);
     const int64 here = this->place(row, x, this->taps());
     const T* weights = static_cast<const T*>(this->weight) + here;
+    const A* offsets_y = static_cast<const A*>(this->offset_y) + here;
+    const A* offsets_x = static_cast<const A*>(this->offset_x) + here;
     A* out_weight = static_cast<A*>(this->grad_weight) + here;
     A* out_y = static_cast<A*>(this->grad_offset_y) + here;
     A* out_x = static_cast<A*>(this->grad_offset_x) + here;
@@ -139,8 +141,9 @@ struct AdacofGrad : AdacofBase<T> {
         const int64 o = tap * this->plane() + i;
         const A w = load(weights, o);
         out_weight[o] = top * (A(1) - fy) + bottom * fy;
-        out_y[o] = w * (bottom - top);
-        out_x[o] = w * ((product[1] - product[0]) * (A(1) - fy) + (product[3] - product[2]) * fy);
+        const A right = (product[1] - product[0]) * (A(1) - fy) + (product[3] - product[2]) * fy;
+        out_y[o] = offsets_y[o] == offsets_y[o] ? w * (bottom - top) : A(0);  // NaN is a constant 0.
+        out_x[o] = offsets_x[o] == offsets_x[o] ? w * right : A(0);
       }
     }
   }

@@ -45,7 +45,7 @@ struct SplatBase : SplatArguments {
   VSVFI_FN bool land(int64 row, int x, int& left, int& top, A& f, A& g) const {
     const A* at = static_cast<const A*>(flow) + place(row, x, 2);
     const A at_x = A(x) + at[0], at_y = A(remainder(row, height)) + at[plane()];
-    if (!(at_x > A(-1) && at_y > A(-1) && at_x < A(width) && at_y < A(height))) return false;
+    if (!(at_x >= A(-1) && at_y >= A(-1) && at_x < A(width) && at_y < A(height))) return false;
     left = floor_index(at_x);
     top = floor_index(at_y);
     f = at_x - A(left);

@@ -62,10 +62,10 @@ def _fits(tensor: Tensor) -> bool:
 def storage(*tensors: Tensor | None) -> torch.dtype:
     """The type in which kernels take images: the given ones' common type, and at least float32 on a CPU."""
     given = [tensor for tensor in tensors if tensor is not None]
-    dtype = given[0].dtype
-    for tensor in given[1:]:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    return torch.promote_types(dtype, torch.float32) if given[0].device.type == "cpu" else dtype
+    dtypes = {tensor.dtype for tensor in given}
+    if torch.float64 in dtypes:
+        return torch.float64
+    return torch.float32 if len(dtypes) > 1 or given[0].device.type == "cpu" else given[0].dtype
 
 
 @cache

@@ -51,7 +51,8 @@ def backward_warp(
         raise ValueError(
             f"backward_warp: mode must be one of {tuple(MODES)} and border of {BORDERS}, got {mode!r}, {border!r}"
         )
-    check("backward_warp", image=(image, (None, None, None, None)), flow=(flow, (image.shape[0], 2, None, None)))
+    check("backward_warp", image=(image, (None,) * 4))
+    check("backward_warp", image=(image, (None,) * 4), flow=(flow, (image.shape[0], 2, None, None)))
     if 0 in image.shape[2:]:
         raise ValueError(f"backward_warp: image must have pixels, got the shape {tuple(image.shape)}")
     if not has_kernels(image, flow):

@@ -30,6 +30,9 @@ def separable_conv(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tenso
         vertical=(vertical, (image.shape[0], None, None, None)),
     )
     batch, taps, height, width = vertical.shape
+    check("separable_conv", image=(image, (None,) * 4))
+    check("separable_conv", image=(image, (None,) * 4), vertical=(vertical, (image.shape[0], None, None, None)))
+    batch, taps, height, width = vertical.shape
     check("separable_conv", image=(image, (None,) * 4), horizontal=(horizontal, (batch, None, height, width)))
     if 0 in (taps, horizontal.shape[1]):
         raise ValueError("separable_conv: vertical and horizontal must have at least one tap, got 0")

@@ -135,7 +135,7 @@ def _by_target(flow: Tensor) -> tuple[Tensor, Tensor]:
     """
     batch, _, height, width = flow.shape
     x, y = shift(flow)
-    good = (x > -1) & (y > -1) & (x < width) & (y < height)
+    good = (x >= -1) & (y >= -1) & (x < width) & (y < height)
     sample = torch.arange(batch, device=flow.device)[:, None, None] * ((height + 1) * (width + 1))
     cells = batch * (height + 1) * (width + 1)
     cell = (

@@ -1,0 +1,127 @@
+"""Every operator's kernels against its torch reference, on the device of the ``device`` fixture."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from catalogue import OPERATORS, Operator, Problem, problems
+from hypothesis import HealthCheck, given, settings
+from torch import Tensor
+
+operators = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.id)
+quick = settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return torch.autograd.grad(output, inputs, weights.to(output), allow_unused=True, materialize_grads=True)
+
+
+def assert_close(ours: Tensor, reference: Tensor, tolerance: float) -> None:
+    """Equal up to rounding, relative to the largest finite value; the same values are not finite."""
+    finite = reference[reference.isfinite()]
+    scale = 1 + (finite.abs().max().item() if finite.numel() else 0)
+    torch.testing.assert_close(ours, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+@operators
+@quick
+@given(problem=problems)
+def test_output_is_that_of_the_reference(operator: Operator, device: str, problem: Problem) -> None:
+    inputs = operator.inputs(problem, torch.float32, device)
+    assert_close(operator.run(*inputs), operator.reference(*inputs), 2e-5)
+
+
+@operators
+@quick
+@given(problem=problems)
+def test_gradients_are_those_of_the_reference(operator: Operator, device: str, problem: Problem) -> None:
+    inputs = [tensor.requires_grad_() for tensor in operator.inputs(problem, torch.float64, device)]
+    output, expected = operator.run(*inputs), operator.reference(*inputs)
+    assert_close(output, expected, 1e-12)
+    for ours, reference in zip(gradients(output, inputs), gradients(expected, inputs), strict=True):
+        assert_close(ours, reference, 1e-9)
+
+
+@operators
+def test_gradients_are_derivatives(operator: Operator, device: str) -> None:
+    inputs = operator.inputs(Problem(1, 2, 3, 4, scale=1.4, seed=3), torch.float64, device)
+    if operator.id.startswith("flow_projection") or operator.id.startswith("depth_flow"):
+        pytest.skip("its targets jump with the flow: the reference's derivative is tested instead")
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    if operator.id.startswith("adaptive_warp"):
+        # Pixels that leave the image are copies without a gradient, by the published kernel's convention.
+        flow = torch.full_like(inputs[1], 0.3)
+        flow[:, 0, :, -1] = flow[:, 1, -1] = -0.3
+        inputs[1] = flow.requires_grad_()
+    assert torch.autograd.gradcheck(operator.run, inputs, eps=1e-7, atol=1e-5, nondet_tol=1e-9)
+
+
+@pytest.mark.parametrize("operator", [op for op in OPERATORS if op.linear is not None], ids=lambda op: op.id)
+@quick
+@given(problem=problems)
+def test_backward_is_the_transpose(operator: Operator, device: str, problem: Problem) -> None:
+    """For an operator A that is linear in one input, <A x, y> = <x, A' y> for the backward pass A'."""
+    inputs = operator.inputs(problem, torch.float64, device)
+    if operator.id.startswith("adaptive_warp"):
+        inputs[1] = torch.zeros_like(inputs[1])  # Copied pixels pass no gradient, see the operator.
+        inputs[1][:, :, : problem.height // 2, : problem.width // 2] = 0.25
+    x = inputs[operator.linear].requires_grad_()
+    output = operator.run(*inputs)
+    y = torch.randn(output.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(device)
+    (transposed,) = torch.autograd.grad(output, x, y)
+    torch.testing.assert_close((output * y).sum(), (x * transposed).sum(), rtol=1e-9, atol=1e-8)
+
+
+@operators
+def test_layout_in_memory_does_not_matter(operator: Operator, device: str) -> None:
+    inputs = operator.inputs(Problem(seed=5), torch.float32, device)
+    expected = operator.run(*inputs)
+    channels_last = [tensor.contiguous(memory_format=torch.channels_last) for tensor in inputs]
+    strided = [torch.stack((tensor, tensor), -1)[..., 1] for tensor in inputs]
+    torch.testing.assert_close(operator.run(*channels_last), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(operator.run(*strided), expected, rtol=0, atol=1e-6)
+
+
+@operators
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
+def test_half_precision_keeps_coordinates(operator: Operator, device: str, dtype: torch.dtype) -> None:
+    """Images may be half; flows stay in float32, and so do sums."""
+    inputs = operator.inputs(Problem(1, 3, 6, 40, scale=4.0, seed=9), torch.float32, device)
+    if operator.id.startswith(("flow_projection", "depth_flow", "correlation_lookup")):
+        pytest.skip("it has no image")
+    halves = [tensor.to(dtype) if i == 0 else tensor for i, tensor in enumerate(inputs)]
+    if operator.id.startswith(("correlation-", "bilateral")):
+        halves[1] = inputs[1].to(dtype)
+    output = operator.run(*halves)
+    assert output.dtype == dtype
+    reference = operator.reference(*(tensor.float() for tensor in halves))
+    step = 2e-3 if dtype == torch.float16 else 1.6e-2
+    assert_close(output.float(), reference, step)
+
+
+@operators
+def test_batches_are_independent(operator: Operator, device: str) -> None:
+    inputs = operator.inputs(Problem(batch=2, seed=11), torch.float32, device)
+    per_sample = [tensor.shape[0] == 2 for tensor in inputs]
+    whole = operator.run(*inputs)
+    for sample in range(2):
+        parts = [
+            tensor[sample : sample + 1] if split else tensor for tensor, split in zip(inputs, per_sample, strict=True)
+        ]
+        torch.testing.assert_close(operator.run(*parts), whole[sample : sample + 1], rtol=0, atol=1e-6)
+
+
+@operators
+def test_no_samples_give_no_samples(operator: Operator, device: str) -> None:
+    inputs = operator.inputs(Problem(batch=2), torch.float32, device)
+    empty = [tensor[:0] if tensor.shape[0] == 2 else tensor for tensor in inputs]
+    output = operator.run(*(tensor.requires_grad_() for tensor in empty))
+    assert output.shape == (0, *operator.run(*inputs).shape[1:])
+    output.sum().backward()
