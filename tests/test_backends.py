@@ -6,8 +6,8 @@ import pytest
 
 from vsvfi import registry, testing
 
-# One of each kind: refined features, attention, separable kernels, fixed and free flow.
-COMPILED = ("ifrnet-s", "ema-vfi-small", "sepconv", "super-slomo")
+# One of each kind: refined features, attention, separable kernels, projected flow with adaptive kernels.
+COMPILED = ("ifrnet-s", "ema-vfi-small", "sepconv", "memc-net")
 
 # Plugins that happen to be installed have tests of their own.
 BUILT_IN = [info for name, info in registry.backends().items() if registry.origin(name) == "built-in"]

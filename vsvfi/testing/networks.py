@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "applicable",
-    "check_bfloat16",
     "check_compiled",
     "check_deterministic",
     "check_freed",
-    "check_half",
+    "check_low_precision",
     "check_odd_size",
     "check_options",
     "check_shapes",
@@ -177,25 +176,19 @@ class _QuickProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _check_autocast(info: BackendInfo, dtype: torch.dtype) -> None:
+def check_low_precision(info: BackendInfo) -> None:
+    """Under autocast to fp16 and bf16, where supported, frames stay finite and close to those of fp32."""
     backend = example_backend(info)
     frames = example_frames(backend)
     full = interpolate(backend, frames)
-    with _QuickProducts(), torch.autocast("cpu", dtype):  # type: ignore[no-untyped-call]
-        low = interpolate(backend, frames)
-    assert low.shape == full.shape
-    assert low.isfinite().all()
-    assert (low.float() - full).abs().mean() < 0.02, f"too far from fp32 under {dtype}"
-
-
-def check_half(info: BackendInfo) -> None:
-    """Under fp16 autocast frames stay finite and close to those of fp32."""
-    _check_autocast(info, torch.float16)
-
-
-def check_bfloat16(info: BackendInfo) -> None:
-    """Under bf16 autocast frames stay finite and close to those of fp32."""
-    _check_autocast(info, torch.bfloat16)
+    for dtype, supported in ((torch.float16, info.supports_half), (torch.bfloat16, info.supports_bfloat16)):
+        if not supported:
+            continue
+        with _QuickProducts(), torch.autocast("cpu", dtype):  # type: ignore[no-untyped-call]
+            low = interpolate(backend, frames)
+        assert low.shape == full.shape
+        assert low.isfinite().all(), dtype
+        assert (low.float() - full).abs().mean() < 0.02, f"too far from fp32 under {dtype}"
 
 
 def check_options(info: BackendInfo) -> None:
@@ -329,10 +322,8 @@ def applicable(info: BackendInfo) -> list[Check]:
     checks: list[Check] = [check_shapes, check_deterministic, check_odd_size, check_freed]
     if info.timesteps == "any":
         checks.append(check_timesteps)
-    if info.supports_half:
-        checks.append(check_half)
-    if info.supports_bfloat16:
-        checks.append(check_bfloat16)
+    if info.supports_half or info.supports_bfloat16:
+        checks.append(check_low_precision)
     if info.qualities or info.supports_flow_scale:
         checks.append(check_options)
     if info.build:
