@@ -127,10 +127,11 @@ class TestPrior:
         assert_close(offsets[1:3], torch.tensor([-2.5, 2.5]), atol=1e-4, rtol=0)
         assert_close(offsets[[0, 3]], torch.tensor([-5.25, 9.75]), atol=1e-4, rtol=0)
 
+    @pytest.mark.parametrize("noise", [0.0, 0.1])
     @pytest.mark.parametrize("timestep", [0.25, 0.5, 0.75])
-    def test_repeated_outer_frames_do_not_bend_the_path(self, timestep: float) -> None:
-        """At a cut the window repeats a frame: it did not stop, there is nothing to know."""
-        offsets = self.centre(self.flows((8, 0), (-8, 0), (0, 0), (0, 0)), timestep)[:, 0]
+    def test_repeated_outer_frames_do_not_bend_the_path(self, timestep: float, noise: float) -> None:
+        """At a cut, or among duplicates, the window repeats a frame: motion did not stop, there is nothing to know."""
+        offsets = self.centre(self.flows((8, 0), (-8, 0), (noise, 0), (0, noise)), timestep)[:, 0]
         assert_close(offsets[4:], torch.tensor([-8 * timestep, 8 * (1 - timestep)]), atol=1e-4, rtol=0)
 
     def test_wild_acceleration_is_limited(self) -> None:

@@ -23,6 +23,9 @@ __all__ = ["FEATURES", "Prior", "measure_flows", "prior_motion"]
 MAX_ACCELERATION = 0.5
 """A quadratic path leaves the straight one by at most this share of the straight motion (plus half a pixel)."""
 
+REPEATED = 0.05
+"""An outer frame in which less than this share of the inner motion is seen counts as a repeated one."""
+
 _MINIMUM = 0.05
 
 FEATURES = 10
@@ -115,8 +118,9 @@ class _Side(NamedTuple):
 
     @classmethod
     def of(cls, towards: Tensor, back: Tensor, outer: Tensor, t: Tensor) -> _Side:
-        # A repeated outer frame says nothing about acceleration.
-        repeated = (outer == 0).flatten(1).all(1).view(-1, 1, 1, 1)
+        # A repeated outer frame, also one that compression has changed a little, says nothing about acceleration.
+        still, moving = (flow.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True) for flow in (outer, towards))
+        repeated = still <= REPEATED * moving
         bend = torch.where(repeated, torch.zeros_like(outer), (towards + outer) * (t * t - t) / 2)
         length = bend.norm(dim=1, keepdim=True)
         limit = MAX_ACCELERATION * t * towards.norm(dim=1, keepdim=True) + 0.5
