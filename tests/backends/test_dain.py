@@ -111,11 +111,11 @@ def test_time_runs_both_ways(network: DAIN) -> None:
 def test_all_but_the_warping_is_done_once(network: DAIN) -> None:
     """Seven frames between two cost one estimate of flow, kernels and contexts, and one depth a frame."""
     calls: Counter[str] = Counter()
-    for name in ("flow.levels.2.dense", "depth", "context", "filter", "rectification"):
+    for name in ("flow.levels.2.dense", "depth", "context", "filter", "rectification.block1"):
         network.get_submodule(name).register_forward_hook(lambda *_, name=name: calls.update([name]))
     frame0, frame1 = torch.rand(2, 1, 3, 64, 64)
     run(network, frame0, frame1, *(k / 8 for k in range(1, 8)))
-    assert calls == {"flow.levels.2.dense": 1, "depth": 2, "context": 2, "filter": 1, "rectification": 7}
+    assert calls == {"flow.levels.2.dense": 1, "depth": 2, "context": 2, "filter": 1, "rectification.block1": 7}
 
 
 def test_coordinates_stay_in_float32(network: DAIN) -> None:

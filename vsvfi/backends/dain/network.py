@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +67,11 @@ class Rectification(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to a correction ``(N, 3, H, W)``."""
-        correction: Tensor = self.block5(self.block4(self.block3(self.block2(self.block1(x)))))
+        return self.correct(self.block1(x))
+
+    def correct(self, features: Tensor) -> Tensor:
+        """What `forward` does after the first block, which alone needs the whole input in memory."""
+        correction: Tensor = self.block5(self.block4(self.block3(self.block2(features))))
         return correction
 
 
@@ -187,17 +190,22 @@ class DAIN(nn.Module):
         )
         warped0, warped1 = map(adaptive_warp, pair.frames, projected, pair.kernels)
         blend = (1 - timestep) * warped0 + timestep * warped1
-        known = _joined((blend, warped0, warped1, *projected, *pair.kernels), pair, projected)
-        return Synthesis(blend + self.rectification(known), blend, (flow0, flow1), projected)
+        parts = (blend, warped0, warped1, *projected, *pair.kernels)
+        # No name for what is read here, so that it is freed before the later blocks need memory.
+        features = self.rectification.block1(_joined(parts, pair, projected))
+        return Synthesis(blend + self.rectification.correct(features), blend, (flow0, flow1), projected)
 
 
-def _joined(parts: Sequence[Tensor], pair: Pair, projected: tuple[Tensor, Tensor]) -> Tensor:
-    """``parts`` and the warped contexts as one tensor of the contexts' type.
-
-    A function of its own so that the contexts are freed before the network that reads the result needs memory.
-    """
-    contexts = [*map(adaptive_warp, pair.contexts, projected, pair.kernels)]
-    return torch.cat([part.to(contexts[0].dtype) for part in (*parts, *contexts)], 1)
+def _joined(parts: tuple[Tensor, ...], pair: Pair, projected: tuple[Tensor, Tensor]) -> Tensor:
+    """``parts`` and the warped contexts as one tensor of the contexts' type, of which one context is held twice."""
+    small = torch.cat(parts, 1)
+    contexts = pair.contexts
+    batch, channels, height, width = contexts[0].shape
+    joined = contexts[0].new_empty((batch, small.shape[1] + 2 * channels, height, width))
+    joined[:, : small.shape[1]] = small
+    for index, target in enumerate(joined[:, small.shape[1] :].chunk(2, 1)):
+        target.copy_(adaptive_warp(contexts[index], projected[index], pair.kernels[index]))
+    return joined
 
 
 def build(shapes: Shapes) -> DAIN:
