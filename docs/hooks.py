@@ -10,7 +10,8 @@ FOLDER = Path(__file__).parent / "models"
 
 
 def _title(page: Path) -> str:
-    return next(line for line in page.read_text().splitlines() if line.startswith("# ")).removeprefix("# ").strip()
+    heading = next((line for line in page.read_text().splitlines() if line.startswith("# ")), f"# {page.stem}")
+    return heading.removeprefix("# ").strip()
 
 
 def on_config(config: Any) -> Any:

@@ -166,7 +166,8 @@ def compare(
     if not models:
         raise VsvfiError("name at least one model: --models flow")
     for name in models:
-        registry.find(name)
+        if registry.find(name).spatial_scale != 1:
+            raise VsvfiError(f"model {name!r} enlarges frames: there is no truth to compare them with")
     if not source.is_file():
         raise VsvfiError(f"there is no video {source}")
     if not hasattr(core, "bs"):

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vsvfi import metrics
+from vsvfi import metrics, registry
 from vsvfi.datasets import DATASETS, Dataset, Sample, load_image, load_mask
 from vsvfi.errors import VsvfiError
 from vsvfi.tools.clips import clip_of_images, core, image_of
@@ -169,6 +169,9 @@ def evaluate(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     chosen = _chosen(dataset)
+    scale = registry.find(str(options["model"])).spatial_scale
+    if scale != 1:
+        raise VsvfiError(f"model {options['model']!r} enlarges frames {scale} times: the benchmarks have no such truth")
     samples = chosen.samples(root)[:limit]
     out.mkdir(parents=True, exist_ok=True)
     stem = f"{dataset}-{options['model']}"

@@ -13,6 +13,7 @@ import math
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -329,7 +330,10 @@ def _encode(clip: Clip, target: Path, arguments: list[str], advance: Callable[[i
     command = [ffmpeg.require(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-f", "yuv4mpegpipe"]
     command += ["-i", "-", *arguments, "-f", "nut", str(partial)]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        # In a group of its own: Ctrl-C is for this process, which ends the encoder.
+        options: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
+        options |= {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
         assert process.stdin is not None
         broken: OSError | None = None
         try:
