@@ -14,6 +14,7 @@ from torch import Tensor
 from vsvfi import registry, weights
 from vsvfi.backend import Options
 from vsvfi.backends.gimm_vfi import backend as backend_module
+from vsvfi.backends.gimm_vfi import network as network_module
 from vsvfi.backends.gimm_vfi.backend import GIMMVFIBackend
 from vsvfi.backends.gimm_vfi.network import GIMMVFI, build, example
 from vsvfi.nets import raft
@@ -114,6 +115,19 @@ def test_timesteps_together_and_in_groups(network: GIMMVFI, monkeypatch: pytest.
     torch.testing.assert_close(model.synthesize(state, STEPS), together, atol=1e-5, rtol=1e-5)
     alone = torch.cat([model.synthesize(state, step[None]) for step in STEPS])
     torch.testing.assert_close(alone, together, atol=1e-5, rtol=1e-5)
+
+
+def test_rendering_in_strips(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strips of the final decoder give what the whole gives, without seams, also where motion crosses them."""
+    first, second = frames(128, 96)
+    pair = network.prepare(network.encode(first), network.encode(second))
+    motion = torch.full((1, 2, 128, 96), 20.0)
+    whole = network.render(pair, STEPS[:1], motion).frames
+    decoded: list[int] = []
+    network.final_decoder.convblock.register_forward_hook(lambda *_: decoded.append(1))
+    monkeypatch.setattr(network_module, "STRIP_PIXELS", 40 * 96)
+    torch.testing.assert_close(network.render(pair, STEPS[:1], motion).frames, whole, atol=1e-5, rtol=0)
+    assert len(decoded) == 4
 
 
 def test_flows_are_estimated_once_a_pair(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:

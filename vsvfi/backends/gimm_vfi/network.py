@@ -28,6 +28,10 @@ FLOW_HEADS = (
 """The layers that make flows and residuals."""
 
 FIELDS = 3
+HALO = 17
+"""How far the final decoder sees: two convolutions and three blocks of five, 3x3 each."""
+STRIP_PIXELS = 2**20
+"""How many pixels it decodes at once: about 6 GB in fp32 at the published width."""
 LEAST = 64
 """The smallest side of which the coarsest correlations are still a pixel wide."""
 RADIUS = 4
@@ -114,7 +118,11 @@ class InitDecoder(nn.Module):
 
 
 class FinalDecoder(nn.Module):
-    """Turns one pair of flows into several, with masks and residuals, at full size."""
+    """Turns one pair of flows into several, with masks and residuals, at full size.
+
+    By far the widest layers at the largest size: they run on strips that overlap by what a pixel sees, which gives
+    the very result that the whole would.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -142,12 +150,38 @@ class FinalDecoder(nn.Module):
             flows: from the new frame to both, ``(T, 2, H, W)``.
             logit: of the mask, ``(T, 1, H, W)``.
         """
-        warped = [backward_warp(x, flow) for x, flow in zip(features, flows, strict=True)]
-        images = [backward_warp(x, flow) for x, flow in zip(frames, flows, strict=True)]
-        out = self.convblock(torch.cat((feature, *warped, *flows, logit, *frames, *images), 1))
-        more0, more1, more, residual = torch.split(out.float(), [FIELDS * n for n in (2, 2, 1, 3)], 1)
+        count, _, height, width = feature.shape
+        rows = max(2 * HALO, STRIP_PIXELS // (count * width))
+        strips = []
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            first, last = max(0, top - HALO), min(bottom + HALO, height)
+            strip = self._strip(feature, features, frames, flows, logit, first, last)
+            strips.append(strip[:, :, top - first : bottom - first])
+        more0, more1, more, residual = torch.split(torch.cat(strips, 2), [FIELDS * n for n in (2, 2, 1, 3)], 1)
         fields = (flows[0].repeat(1, FIELDS, 1, 1) + more0, flows[1].repeat(1, FIELDS, 1, 1) + more1)
         return fields, torch.sigmoid(logit + more), residual
+
+    def _strip(
+        self,
+        feature: Tensor,
+        features: tuple[Tensor, Tensor],
+        frames: tuple[Tensor, Tensor],
+        flows: tuple[Tensor, Tensor],
+        logit: Tensor,
+        first: int,
+        last: int,
+    ) -> Tensor:
+        """What the convolutions make of rows ``first`` to ``last``, in fp32."""
+        rows = slice(first, last)
+        here = [flow[:, :, rows] for flow in flows]
+        origin = flows[0].new_tensor((0, first)).view(1, 2, 1, 1)
+        warped = [backward_warp(x, flow + origin) for x, flow in zip(features, here, strict=True)]
+        images = [backward_warp(x, flow + origin) for x, flow in zip(frames, here, strict=True)]
+        given = [x[:, :, rows] for x in frames]
+        joined = torch.cat((feature[:, :, rows], *warped, *here, logit[:, :, rows], *given, *images), 1)
+        out: Tensor = self.convblock(joined)
+        return out.float()
 
 
 class GIMMVFI(nn.Module):
