@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import vapoursynth as vs
 from torch import Tensor
 from vsvfi_rife.network import IFNet, build, read_architecture
 from vsvfi_rife.versions import ARCHITECTURES, INFOS, Architecture, model_name
 
+import vsvfi
 from vsvfi import registry, weights
 from vsvfi.backend import Options
 from vsvfi.testing import networks
@@ -129,3 +132,33 @@ def test_scale_option_changes_the_size_motion_is_estimated_at() -> None:
 def test_listing_the_models_imports_no_torch() -> None:
     code = "import sys, vsvfi_rife; assert 'torch' not in sys.modules and vsvfi_rife.vsvfi_backends()"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+
+
+def test_filter_gives_what_the_network_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a published file through the filter: frames of an odd size, at every quarter."""
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
+    file = tmp_path / "flownet_v4.26.pkl"
+    torch.save(published(FULL["4.25", "4.26"]), file)
+    weights.add(file)
+
+    height, width = 50, 70
+    pictures = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    blank = vs.core.std.BlankClip(width=width, height=height, format=vs.RGBS, length=2, fpsnum=25, fpsden=1, keep=True)
+
+    def draw(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        for plane in range(3):
+            np.asarray(frame[plane])[:] = pictures[n, plane].numpy()
+        return frame
+
+    clip = vs.core.std.ModifyFrame(blank, blank, draw)
+    result = vsvfi.interpolate(clip, model="rife-4.26", factor=4, sc=False, device="cpu", precision="fp32")
+
+    network = weights.load(registry.find("rife-4.26"))
+    padded = torch.nn.functional.pad(pictures, (0, 128 - width, 0, 64 - height), mode="replicate")
+    for n, t in ((1, 0.25), (2, 0.5), (3, 0.75)):
+        with torch.no_grad():
+            expected = network(*padded.split(1), torch.tensor([t]))[0, :, :height, :width].numpy()
+        with result.get_frame(n) as frame:
+            got = np.stack([np.asarray(frame[plane]) for plane in range(3)])
+        np.testing.assert_allclose(got, expected, atol=2e-5)
