@@ -229,8 +229,11 @@ def _card(canvas: _Canvas, centre: tuple[float, float], angle: float, colour: Co
         far_u, far_v = np.abs(u) - 50, np.abs(v) - 72
         alpha = _inside(np.hypot(np.maximum(far_u, 0), np.maximum(far_v, 0)) - 10)
         frame = _inside(np.maximum(np.abs(u) - 48, np.abs(v) - 70))
-        weave = frame * (0.5 * _wave((u + v) * 0.22) * _wave((u - v) * 0.22) + 0.25)
-        return alpha, tuple(0.96 - weave * (1.15 - value) for value in colour)  # type: ignore[return-value]
+        weave = frame * (0.35 * _wave((u + v) * 0.22) * _wave((u - v) * 0.22) + 0.25)
+        radius, around = np.hypot(u, v), np.arctan2(v, u)
+        ring, star = _inside(radius - 36), _inside(radius - 22 - 9 * np.sin(5 * around))
+        weave = weave * (1 - ring) + ring * (0.06 + 0.74 * star + 0.004 * u)
+        return alpha, tuple(0.96 - weave * (1.15 - value) for value in colour)
 
     canvas.shadow((centre[0] + 10, centre[1] + 14), 78)
     canvas.shape(centre, 104, angle, paint)

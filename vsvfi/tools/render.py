@@ -451,13 +451,17 @@ def render(
     identity = {"script": text, "size": status.st_size, "mtime": status.st_mtime, "encoding": asdict(encoding)}
     work = _Work(out, identity)
     work.begin(resume=resume, overwrite=overwrite)
+    out_is_whole = False
     segments = _Segments(source, job.source, fps, len(clip), encoding.segment_seconds)
     try:
         _render_segments(work, clip, segments, encoding, console)
         _join(work, job.source, out, fps, source.offset, console)
+        out_is_whole = True
     except KeyboardInterrupt:
         raise VsvfiError(f"interrupted at frame {work.done} of {len(clip)}; go on with --resume") from None
-    shutil.rmtree(work.folder)
+    finally:
+        if out_is_whole or not work.segments:
+            shutil.rmtree(work.folder)
     console.print(f"Written: {out}", soft_wrap=True)
 
 
