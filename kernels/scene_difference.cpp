@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kBlock = 8;
 constexpr float kSamples = kBlock * kBlock;
-constexpr int kReachX = 10, kReachY = 6;   // of motion, in samples of the thumbnail
+constexpr int kReachX = 12, kReachY = 8;   // of motion, in samples of the thumbnail
 constexpr float kFloor = 3.0f * 3.0f;      // variance that noise and compression explain
 constexpr float kForgiven = 0.985f;        // share of the squared difference in brightness that is set aside
 constexpr float kWorst = 1.2f;             // a block cannot be less alike than this, in units of its own contrast

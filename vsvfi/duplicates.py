@@ -25,7 +25,13 @@ BLOCK = 8
 """Samples of luma to a side of the blocks that are compared."""
 
 TOLERANCE = 2.5
-"""Greatest difference between the means of two blocks that noise explains, in steps of 8-bit luma."""
+"""Greatest difference between the means of two blocks that compression explains, in steps of 8-bit luma."""
+
+GRAIN = 2.0
+"""How many times the mean difference of all blocks one block may differ more, as it does under film grain ..."""
+
+MOST_GRAIN = 0.75
+"""... and the mean difference above which it is no grain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ def describe(frame: PlaneFrame) -> Features:
 def is_duplicate(first: Features, second: Features) -> bool:
     """Whether two frames show the same picture."""
     difference = np.abs(first.blocks.astype(np.int16) - second.blocks)
-    return int(difference.max()) <= TOLERANCE
+    return float(difference.max()) <= TOLERANCE + GRAIN * min(float(difference.mean()), MOST_GRAIN)
 
 
 def true_gap(n: int, last: int, repeats: Callable[[int], bool], cut_before: Callable[[int], bool]) -> tuple[int, int]:

@@ -6,15 +6,18 @@ that it is the same in whatever order it is asked for. No vapoursynth here.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vsvfi import native
 from vsvfi.backend import PlaneFrame
 from vsvfi.backends.flow import kernels
 
@@ -27,6 +30,7 @@ __all__ = [
     "confine",
     "cut_score",
     "describe",
+    "difference",
     "is_cut",
 ]
 
@@ -39,39 +43,76 @@ AFTER = 3
 DEFAULT_THRESHOLD = 0.1
 
 THUMBNAIL = 48
-"""Rows of the thumbnail that frames are compared on."""
+"""Rows of the thumbnail that frames are compared on, about."""
+
+SMALLEST = 8
+"""Samples that a thumbnail has at least in each direction."""
+
+UNLIKE = 0.25
+"""The score of frames that have nothing in common; puts the threshold where users of other detectors expect it."""
+
+LEAST_JUMP = 0.25
+"""Frames less unlike than this are never a cut; most boundaries need no second look."""
+
+STIR = 0.7
+"""How much of what goes on beside a boundary counts against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the detector keeps of a frame: a thumbnail of its luma in [0, 1], (H, W) float32."""
+    """What the detector keeps of a frame: a thumbnail of its luma, (H, W) bytes."""
 
-    luma: NDArray[np.float32]
+    luma: NDArray[np.uint8]
 
 
 def describe(frame: PlaneFrame) -> Features:
     """What the detector needs to know about a frame; depends on that frame alone."""
     shrink = max(1, min(frame.planes[0].shape) // THUMBNAIL)
-    return Features(kernels.luma(frame, shrink) * np.float32(1 / 255))
+    thumbnail = kernels.luma(frame, shrink)
+    missing = [(0, max(0, SMALLEST - size)) for size in thumbnail.shape]
+    return Features(np.pad(thumbnail, missing, "edge") if any(end for _, end in missing) else thumbnail)
 
 
-def _difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """How unlike two thumbnails are, 0 ... 1, brightness set aside."""
-    a, b = first - first.mean(), second - second.mean()
-    return float(np.abs(a - b).mean())
+def difference(first: Features, second: Features) -> float:
+    """How unlike two frames are once motion and brightness are set aside: 0 the same, about 1 nothing in common."""
+    height, width = first.luma.shape
+    return float(
+        _library().vsvfi_scene_difference(
+            ctypes.c_void_p(first.luma.ctypes.data), ctypes.c_void_p(second.luma.ctypes.data), width, height
+        )
+    )
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    found = native.library()
+    if found is None:
+        raise RuntimeError(f"the compiled kernels are missing: {native.problem()}")
+    found.vsvfi_scene_difference.restype = ctypes.c_float
+    return found
 
 
 def cut_score(before: Sequence[Features], after: Sequence[Features]) -> float:
     """How much the boundary between ``before[-1]`` and ``after[0]`` looks like a cut: 0 ... 1.
 
-    ``before`` are up to `BEFORE` frames, the last one next to the boundary; ``after`` up to `AFTER`, the first one next
-    to it. Fewer are given at the ends of a clip.
+    ``before`` are up to `BEFORE` frames, the last one next to the boundary; ``after`` up to `AFTER`, the first one
+    next to it. Fewer are given at the ends of a clip.
     """
-    jump = _difference(before[-1].luma, after[0].luma)
-    inside = [_difference(a.luma, b.luma) for run in (before, after) for a, b in pairwise(run)]
-    # A flash comes back to what was there before.
-    across = [_difference(a.luma, b.luma) for a in before for b in after]
-    return max(0.0, min([jump, *across]) - (max(inside) if inside else 0.0))
+    jump = difference(before[-1], after[0])
+    if jump < LEAST_JUMP:
+        return 0.0
+    # What stirs on either side of the boundary is not a cut, but an explosion, a whip pan, a dissolve.
+    beside = max((difference(a, b) for run in (before[-2:], after[:2]) for a, b in pairwise(run)), default=0.0)
+    # A flash, or something that passes the camera, comes back to what was there before.
+    across = min(difference(a, b) for a in before for b in after)
+    # A fade grows out of one colour, or into it; a scene has all of its contrast at once.
+    return UNLIKE * max(0.0, min(jump, across) - STIR * beside) * _steadiness(before[::-1]) * _steadiness(after)
+
+
+def _steadiness(run: Sequence[Features]) -> float:
+    """The contrast of the first frame as a part of the greatest in the run, 0 ... 1."""
+    contrasts = [float(frame.luma.std()) + 1 for frame in run]
+    return contrasts[0] / max(contrasts)
 
 
 def is_cut(before: Sequence[Features], after: Sequence[Features], threshold: float = DEFAULT_THRESHOLD) -> bool:
