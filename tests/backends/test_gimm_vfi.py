@@ -176,7 +176,7 @@ def test_motion_stays_in_single_precision(network: GIMMVFI) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         pair = network.prepare(network.encode(first), network.encode(second))
         _, motion = network.motion(pair.motion, STEPS)
-    tensors = (*pair.motion.flows, *pair.motion.latents, *pair.motion.weights, *pair.correlation.forward, motion)
+    tensors = (*pair.motion.flows, *pair.motion.latents, *pair.motion.weights, pair.correlation.forward.first, motion)
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv, resize
-from vsvfi.ops import all_pairs_correlation, backward_warp, correlation_lookup
+from vsvfi.nets.correlation import AllPairs
+from vsvfi.ops import backward_warp
 
 __all__ = ["BidirectionalCorrelation", "FieldBlend", "UpdateBlock", "warped_fields"]
 
@@ -25,16 +26,14 @@ class BidirectionalCorrelation:
     ``forward`` belongs to the positions of frame 0 and is searched in frame 1, ``backward`` the other way round.
     """
 
-    forward: list[Tensor]
-    backward: list[Tensor]
+    forward: AllPairs
+    backward: AllPairs
 
     @classmethod
     def of(cls, features0: Tensor, features1: Tensor) -> BidirectionalCorrelation:
         """The correlation of features ``(N, C, h, w)``."""
-        return cls(
-            all_pairs_correlation(features0, features1, levels=LEVELS),
-            all_pairs_correlation(features1, features0, levels=LEVELS),
-        )
+        features0, features1 = features0.float(), features1.float()
+        return cls(AllPairs.of(features0, features1, levels=LEVELS), AllPairs.of(features1, features0, levels=LEVELS))
 
     def lookup(self, coords0: Tensor, coords1: Tensor, *, radius: int) -> tuple[Tensor, Tensor]:
         """The correlations around ``coords0`` in frame 1 and around ``coords1`` in frame 0.
@@ -47,14 +46,7 @@ class BidirectionalCorrelation:
         Returns:
             two tensors ``(T, 4 * (2 * radius + 1) ** 2, h, w)``, fp32.
         """
-        return _lookup(self.forward, coords0, radius), _lookup(self.backward, coords1, radius)
-
-
-def _lookup(pyramid: list[Tensor], coords: Tensor, radius: int) -> Tensor:
-    if len(pyramid[0]) == len(coords):
-        return correlation_lookup(pyramid, coords, radius=radius)
-    # The volume is by far the largest tensor there is: read it once for each timestep rather than repeat it.
-    return torch.cat([correlation_lookup(pyramid, coords[i : i + 1], radius=radius) for i in range(len(coords))])
+        return self.forward.lookup(coords0, radius=radius), self.backward.lookup(coords1, radius=radius)
 
 
 class UpdateBlock(nn.Module):

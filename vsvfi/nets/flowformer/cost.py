@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vsvfi.nets.correlation import AllPairs
 from vsvfi.nets.flowformer.attention import MLP, attend, from_windows, linear_sine_code, pad_map, to_windows
 from vsvfi.nets.geometry import pixel_grid
 
@@ -161,11 +162,11 @@ class CostEncoder(nn.Module):
         self.latent_layers = nn.ModuleList(LatentAttention(width) for _ in range(3))
         self.vertical_layers = nn.ModuleList(VerticalLayer(width) for _ in range(3))
 
-    def forward(self, maps: Tensor, context: Tensor) -> Tensor:
-        """The memory of cost maps.
+    def forward(self, costs: AllPairs, context: Tensor) -> Tensor:
+        """The memory of the cost maps of all positions.
 
         Args:
-            maps: inner products of all pairs of features, ``(N, h * w, h, w)``, in fp32.
+            costs: inner products of all pairs of features, not normalized.
             context: features of the first frame ``(N, 2 * width, h, w)``.
 
         Returns:
@@ -173,8 +174,7 @@ class CostEncoder(nn.Module):
         """
         n, _, h, w = context.shape
         context = context.permute(0, 2, 3, 1)
-        singles, step = maps.flatten(0, 1)[:, None], max(1, CHUNK // (h * w))
-        latents = torch.cat([self._condense(singles[i : i + step]) for i in range(0, n * h * w, step)])
+        latents = torch.cat([self._condense(maps) for _, (maps,) in costs.strips()], 1).flatten(0, 1)
         x = latents
         for latent_layer, vertical_layer in zip(self.latent_layers, self.vertical_layers, strict=True):
             x = latent_layer(x)
@@ -184,10 +184,15 @@ class CostEncoder(nn.Module):
         return x + latents
 
     def _condense(self, maps: Tensor) -> Tensor:
+        """Cost maps ``(N, M, h, w)`` as ``(N, M, 8, width)``."""
+        singles, step = maps.flatten(0, 1)[:, None], max(1, CHUNK // maps[0, 0].numel())
         # Costs are unscaled inner products: beyond what half precision can tell apart.
         with torch.autocast(maps.device.type, enabled=False):
-            tokens = self.patch_embed(maps)
-            return self.input_layer(self.latent_tokens.expand(len(maps), -1, -1), tokens)  # type: ignore[no-any-return]
+            parts = [
+                self.input_layer(self.latent_tokens.expand(len(part), -1, -1), self.patch_embed(part))
+                for part in (singles[i : i + step] for i in range(0, len(singles), step))
+            ]
+        return torch.cat(parts).view(*maps.shape[:2], LATENTS, -1)
 
 
 def _per_latent(context: Tensor) -> Tensor:

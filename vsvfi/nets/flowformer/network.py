@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
+from vsvfi.nets.correlation import AllPairs
 from vsvfi.nets.flowformer.attention import attend, linear_sine_code
 from vsvfi.nets.flowformer.cost import HEADS, CostEncoder
 from vsvfi.nets.flowformer.twins import Twins
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.raft.network import FrameFeatures
 from vsvfi.nets.raft.update import UpdateBlock
-from vsvfi.ops import all_pairs_correlation, correlation_lookup
 
 __all__ = ["FlowFormer", "build", "estimate"]
 
@@ -103,12 +103,12 @@ class CostDecoder(nn.Module):
         self.update_block = GlobalUpdateBlock(width)
 
     def forward(
-        self, maps: Tensor, memory: Tensor, context: Tensor, *, iterations: int, initial: Tensor | None
+        self, costs: AllPairs, memory: Tensor, context: Tensor, *, iterations: int, initial: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The flow, as `FlowFormer.flow` returns it.
 
         Args:
-            maps: cost maps ``(N, h * w, h, w)``.
+            costs: inner products of all pairs of positions.
             memory: the cost memory ``(N * h * w, 8, C)``.
             context: features of the first frame ``(N, 2 * C, h, w)``.
             iterations: how often to refine.
@@ -119,15 +119,15 @@ class CostDecoder(nn.Module):
         hidden, inputs = torch.tanh(hidden), torch.relu(inputs)
         attention = self.att(inputs)
         key, value = self.cross_attention.k(memory), self.cross_attention.v(memory)
-        grid = pixel_grid(h, w, maps.device)
+        grid = pixel_grid(h, w, context.device)
         flow = grid.new_zeros(n, 2, h, w) if initial is None else initial.float()
         for _ in range(iterations):
             target = grid + flow
-            costs = correlation_lookup((maps,), target, radius=RADIUS)
-            query = self.flow_token_encoder(costs).permute(0, 2, 3, 1).flatten(0, 2)[:, None]
+            found = costs.lookup(target, radius=RADIUS)
+            query = self.flow_token_encoder(found).permute(0, 2, 3, 1).flatten(0, 2)[:, None]
             answer = self.cross_attention(query, key, value, target.permute(0, 2, 3, 1).reshape(-1, 1, 2))
             answer = answer.view(n, h, w, -1).permute(0, 3, 1, 2)
-            hidden, increment = self.update_block(hidden, inputs, torch.cat((answer, costs), 1), flow, attention)
+            hidden, increment = self.update_block(hidden, inputs, torch.cat((answer, found), 1), flow, attention)
             flow = flow + increment
         return self.update_block.upsample(flow, hidden), flow
 
@@ -156,10 +156,10 @@ class FlowFormer(nn.Module):
         matching = self.channel_convertor(self.feature_encoder(frame)[1])
         return FrameFeatures(matching.float(), eighth, quarter, eighth)
 
-    def cost_memory(self, first: FrameFeatures, second: FrameFeatures) -> tuple[Tensor, Tensor]:
-        """The cost maps ``(N, h * w, h, w)`` from ``first`` to ``second`` and their memory (see `CostEncoder`)."""
-        (maps,) = all_pairs_correlation(first.matching, second.matching, levels=1, normalize=False)
-        return maps, self.cost_encoder(maps, first.context)
+    def cost_memory(self, first: FrameFeatures, second: FrameFeatures) -> tuple[AllPairs, Tensor]:
+        """The costs from ``first`` to ``second`` and their memory (see `CostEncoder`)."""
+        costs = AllPairs.of(first.matching, second.matching, levels=1, normalize=False)
+        return costs, self.cost_encoder(costs, first.context)
 
     def flow(
         self,
@@ -170,9 +170,9 @@ class FlowFormer(nn.Module):
         initial: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The flow from ``first`` to ``second``; arguments and results as those of RAFT's `flow`."""
-        maps, memory = self.cost_memory(first, second)
+        costs, memory = self.cost_memory(first, second)
         iterations = self.iterations if iterations is None else iterations
-        return self.decoder(maps, memory, first.context, iterations=iterations, initial=initial)  # type: ignore[no-any-return]
+        return self.decoder(costs, memory, first.context, iterations=iterations, initial=initial)  # type: ignore[no-any-return]
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow ``(N, 2, H, W)`` in pixels between RGB frames ``(N, 3, H, W)`` in [0, 1]."""

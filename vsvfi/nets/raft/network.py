@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import FrozenBatchNorm2d
+from vsvfi.nets.correlation import AllPairs
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.raft.encoder import Encoder
 from vsvfi.nets.raft.update import UpdateBlock
-from vsvfi.ops import all_pairs_correlation, correlation_lookup
 
 __all__ = ["RAFT", "FrameFeatures", "build", "estimate"]
 
@@ -77,14 +77,14 @@ class RAFT(nn.Module):
             the flow ``(N, 2, H, W)`` in pixels, and the last estimate ``(N, 2, H/8, W/8)`` in its own pixels.
         """
         n, _, h, w = first.matching.shape
-        pyramid = all_pairs_correlation(first.matching, second.matching, levels=LEVELS)
+        correlation = AllPairs.of(first.matching, second.matching, levels=LEVELS)
         grid = pixel_grid(h, w, first.matching.device)
         hidden, context = first.context.chunk(2, 1)
         hidden, context = torch.tanh(hidden), torch.relu(context)
         flow = grid.new_zeros(n, 2, h, w) if initial is None else initial.float()
         for _ in range(self.iterations if iterations is None else iterations):
-            correlation = correlation_lookup(pyramid, grid + flow, radius=RADIUS)
-            hidden, increment = self.update_block(hidden, context, correlation, flow)
+            found = correlation.lookup(grid + flow, radius=RADIUS)
+            hidden, increment = self.update_block(hidden, context, found, flow)
             flow = flow + increment
         return self.update_block.upsample(flow, hidden), flow
 
