@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ import pytest
 import vapoursynth as vs
 
 import vsvfi
+from vsvfi.backend import Layout
+from vsvfi.backends.flow import INFOS
 from vsvfi.tools import drawing, ffmpeg
 from vsvfi.tools.clips import clip_of_images
 
@@ -123,9 +126,11 @@ def _runnable(block: Block) -> str:
 
 
 @pytest.mark.parametrize("block", FRAGMENTS, ids=str)
-def test_fragment_runs(block: Block) -> None:
+def test_fragment_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The package of one's own that docs/plugins.md writes stands here for any: it brings the model that is built in.
+    monkeypatch.setitem(sys.modules, "vsvfi_yours", SimpleNamespace(INFOS=INFOS))
     clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=3, fpsnum=24000, fpsden=1001)
-    names: dict[str, Any] = {"vs": vs, "core": vs.core, "clip": clip}
+    names: dict[str, Any] = {"vs": vs, "core": vs.core, "clip": clip, "Layout": Layout}
     exec(compile(_runnable(block), str(block), "exec"), names)
     shown = names["clip"]
     assert shown.get_frame(shown.num_frames - 1).height == 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from vsvfi import metrics
+from vsvfi import metrics, registry
 from vsvfi.errors import VsvfiError
 from vsvfi.tools import evaluate as tool
 
@@ -175,6 +176,13 @@ def test_published_figures_name_known_benchmarks_and_metrics() -> None:
 def test_unknown_datasets_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VsvfiError, match="unknown dataset 'vimeo'; known are middlebury-other"):
         tool.evaluate("vimeo", tmp_path, OPTIONS, out=tmp_path, console=_console())
+
+
+def test_models_that_enlarge_are_refused(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(registry.find("flow"), name="large", spatial_scale=4)
+    monkeypatch.setattr(registry, "find", lambda name: large)
+    with pytest.raises(VsvfiError, match="model 'large' enlarges frames 4 times"):
+        tool.evaluate("vimeo90k-triplet", triplets, {"model": "large"}, out=tmp_path, console=_console())
 
 
 def test_datasets_are_listed_with_their_layouts() -> None:
