@@ -7,6 +7,7 @@ frames would have given.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,7 +38,10 @@ type Image = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the demo measured; PSNRs in dB, one for each new frame within a scene, by output frame."""
+    """What the demo measured; PSNRs in dB, one for each new frame within a scene, by output frame.
+
+    ``speed`` is in output frames per second, source frames included.
+    """
 
     model: str
     new: dict[int, float]
@@ -45,6 +49,8 @@ class Result:
     sources_exact: bool
     cut_held: bool
     caption_error: int
+    speed: float
+    size: tuple[int, int]
     files: tuple[Path, ...]
 
     @property
@@ -102,9 +108,11 @@ def run(
         rgb = clip_of_images(lambda n: truth[n * FACTOR], length=sources, fps=Fraction(RATE))
         source = rgb.resize.Bicubic(**to_yuv)
         frames: list[Frame] = []
+        begin = time.perf_counter()
         for frame in core.vsvfi.Interpolate(source, model=model, factor=FACTOR).frames():
             frames.append(frame)
             progress.advance(model_task)
+        elapsed = time.perf_counter() - begin
         made = clip_of_frames(frames, core.std.AssumeFPS(source, fpsnum=RATE * FACTOR))
 
         new, blended = {}, {}
@@ -142,6 +150,8 @@ def run(
         sources_exact=exact,
         cut_held=held,
         caption_error=moved,
+        speed=outputs / elapsed,
+        size=(source.width, source.height),
         files=tuple(files),
     )
 
@@ -194,6 +204,8 @@ def demonstrate(folder: Path, model: str, console: Console) -> None:
     ):
         table.add_row(label, f"{mean:.2f} dB", f"{min(values.values()):.2f} dB")
     console.print(table)
+    width, height = result.size
+    console.print(f"  {result.speed:.1f} output frames a second at {width}x{height}, factor {FACTOR}")
     for good, claim in (
         (result.sources_exact, "every source frame comes out bit for bit"),
         (result.cut_held, "at the cut the last frame of the scene is held: nothing is mixed"),
