@@ -140,11 +140,11 @@ def check_block(shifted: bool, size: tuple[int, int]) -> None:
 
 def test_network_sees_bgr() -> None:
     backend = networks.example_backend(registry.find("ema-vfi"))
-    frame = networks.example_frames(backend)[0]
+    frames = networks.example_frames(backend)
     seen: list[Tensor] = []
     backend.network.backbone.stage1.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
-    backend.encode(frame)
-    assert torch.equal(seen[0], frame.flip(1))
+    backend.prepare(frames, [None, None])
+    assert torch.equal(seen[0], torch.cat(frames).flip(1))
 
 
 def test_best_quality_does_not_depend_on_which_side_is_up() -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import harness
 from harness import Case, Results
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 
 @contextmanager
-def outputs(network: nn.Module, *names: str) -> Iterator[dict[str, list[Tensor]]]:
+def outputs(network: nn.Module, *names: str) -> Iterator[dict[str, list[Any]]]:
     """What submodules return while the context lasts, in the order of their calls."""
-    kept: dict[str, list[Tensor]] = {name: [] for name in names}
+    kept: dict[str, list[Any]] = {name: [] for name in names}
     hooks = [
         network.get_submodule(name).register_forward_hook(
             lambda _module, _inputs, output, name=name: kept[name].append(output)
@@ -45,20 +46,17 @@ def ema_vfi(network: nn.Module, case: Case) -> Results:
     padding = (left, -width % 32 - left, top, -height % 32 - top)
     frames = [F.pad(case[name], padding, mode="replicate") for name in ("frame0", "frame1")]
     scale, timestep = case.number("down_scale"), case["timestep"].reshape(1)
-    pairs = []
-    relate = network.backbone.relate
-    network.backbone.relate = lambda stages: pairs.append(relate(stages)) or pairs[-1]
-    with outputs(network, "flow_heads.0", "flow_heads.1") as kept:
+    with outputs(network, "backbone", "flow_heads.0", "flow_heads.1") as kept:
         out = network(*frames, timestep, scale)
-    network.backbone.relate = relate
+    features = kept["backbone"][-1]
     if case.number("tta"):
         flipped = network(*(frame.flip(2, 3) for frame in frames), timestep, scale).flip(2, 3)
         out = (out + flipped) / 2
     flow, mask = kept["flow_heads.0"][0]
     return {
         "out": out[:, :, top : top + height, left : left + width],
-        "motion5": pairs[-1].motion[1],
-        "appearance4": pairs[-1].appearance[3][:1],
+        "motion5": features.motion[1],
+        "appearance4": features.appearance[3][:1],
         "flow_s0": flow,
         "mask_s0": mask,
         "flow_s1": kept["flow_heads.1"][0][0],

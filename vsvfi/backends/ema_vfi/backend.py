@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,11 +13,12 @@ from vsvfi.backends.ema_vfi.network import EMAVFI, Pair
 
 __all__ = ["EMAVFIBackend"]
 
-type Encoded = tuple[tuple[tuple[Tensor, ...], ...], ...]
-
 
 class EMAVFIBackend(TorchBackend):
-    """Convolutions once per frame, attention between the frames once per pair, flow and refinement per new frame.
+    """Features and attention once per pair, flow and refinement once per new frame.
+
+    The convolutional features depend on one frame alone but are kept with the pair: they fill 0.5 GB for a 1080p
+    frame, and take less than a tenth of the time.
 
     ``quality="best"`` averages with the result for frames turned by 180 degrees, as the published numbers of the
     larger model do.
@@ -24,23 +26,16 @@ class EMAVFIBackend(TorchBackend):
 
     network: EMAVFI
 
-    def _views(self, frame: Tensor) -> list[Tensor]:
-        """The frame as BGR, which the network was trained on, and turned where the quality asks for it."""
-        bgr = frame.flip(1)
-        return [bgr, bgr.flip(2, 3)] if self.options.quality == "best" else [bgr]
-
-    def encode(self, frame: Tensor) -> Encoded:
-        """The convolutional stages of every view of the frame."""
-        scale = float(self.options.flow_scale)
-        return tuple(self.network.encode(view, scale) for view in self._views(frame))
-
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Encoded]) -> tuple[Pair, ...]:
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> tuple[Pair, ...]:
         """Appearance and motion features of every view."""
-        views0, views1 = (self._views(frame) for frame in window)
-        return tuple(
-            self.network.relate(frame0, frame1, encoded0, encoded1, float(self.options.flow_scale))
-            for frame0, frame1, encoded0, encoded1 in zip(views0, views1, *encoded, strict=True)
-        )
+        del encoded
+        scale = float(self.options.flow_scale)
+        return tuple(self.network.encode(frame0, frame1, scale) for frame0, frame1 in self._views(window))
+
+    def _views(self, window: Sequence[Tensor]) -> list[list[Tensor]]:
+        """The frames as BGR, which the network was trained on, and turned where the quality asks for it."""
+        bgr = [frame.flip(1) for frame in window]
+        return [bgr, [frame.flip(2, 3) for frame in bgr]] if self.options.quality == "best" else [bgr]
 
     def synthesize(self, state: tuple[Pair, ...], timesteps: Tensor) -> Tensor:
         """All timesteps in one batch a view."""

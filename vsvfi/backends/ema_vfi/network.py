@@ -270,15 +270,11 @@ class Backbone(nn.Module):
         self.stage5 = MotionFormer(16 * width, motion_channels[1], depths[1])
         self.norm5 = nn.LayerNorm(16 * width, eps=1e-6)
 
-    def encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The stages at 1/1, 1/2 and 1/4, which depend on one frame alone."""
+    def forward(self, frames: Tensor) -> Features:
+        """The features of pairs of frames ``(2N, 3, H, W)``: all first ones, then all second ones."""
         stage1 = self.stage1(frames)
         stage2 = self.stage2(self.down2(stage1))
-        return stage1, stage2, self.stage3(self.down3(stage2))
-
-    def relate(self, stages: Sequence[Tensor]) -> Features:
-        """The features of pairs of frames from what `encode` gives for all first, then all second ones."""
-        stage1, stage2, stage3 = stages
+        stage3 = self.stage3(self.down3(stage2))
         tokens, motion4 = self.stage4(self.embed4(stage1, stage2, stage3))
         stage4 = self.norm4(tokens).permute(0, 3, 1, 2)
         tokens, motion5 = self.stage5(self.embed5(stage4))
@@ -370,26 +366,13 @@ class EMAVFI(nn.Module):
         )
         self.refinement = Refinement(width)
 
-    def encode(self, frame: Tensor, scale: float = 1.0) -> tuple[tuple[Tensor, ...], ...]:
-        """What depends on one frame ``(N, 3, H, W)`` alone: of it, and with a ``scale`` of it resized."""
-        full = self.backbone.encode(frame)
-        return (full,) if scale == 1 else (full, self.backbone.encode(resize(frame, scale)))
-
-    def relate(
-        self,
-        frame0: Tensor,
-        frame1: Tensor,
-        encoded0: Sequence[Sequence[Tensor]],
-        encoded1: Sequence[Sequence[Tensor]],
-        scale: float = 1.0,
-    ) -> Pair:
-        """What does not depend on time; ``encoded`` is what `encode` gave for the frames."""
-        features = [
-            self.backbone.relate([torch.cat(stage) for stage in zip(stages0, stages1, strict=True)])
-            for stages0, stages1 in zip(encoded0, encoded1, strict=True)
-        ]
+    def encode(self, frame0: Tensor, frame1: Tensor, scale: float = 1.0) -> Pair:
+        """What does not depend on time, for frames ``(N, 3, H, W)``."""
+        features = self.backbone(torch.cat((frame0, frame1)))
+        if scale == 1:
+            return Pair((frame0, frame1), features, scale, (frame0, frame1), features)
         small = (resize(frame0, scale), resize(frame1, scale))
-        return Pair((frame0, frame1), features[0], scale, small, features[-1])
+        return Pair((frame0, frame1), features, scale, small, self.backbone(torch.cat(small)))
 
     def _flow(self, pair: Pair, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Flow ``(T, 4, h, w)`` and mask logit at the size of the small frames."""
@@ -429,8 +412,7 @@ class EMAVFI(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``."""
-        pair = self.relate(frame0, frame1, self.encode(frame0, scale), self.encode(frame1, scale), scale)
-        return self.decode(pair, timesteps)
+        return self.decode(self.encode(frame0, frame1, scale), timesteps)
 
 
 def build(shapes: Shapes) -> EMAVFI:
