@@ -130,6 +130,17 @@ def test_rendering_in_strips(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) 
     assert len(decoded) == 4
 
 
+def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
+    """One pixel reaches exactly ``HALO`` rows up and down through the final decoder's convolutions."""
+    block = network.final_decoder.convblock
+    for parameter in block.parameters():
+        parameter.fill_(0.01 if parameter.dim() == 4 else 0)
+    impulse = torch.zeros(1, block[0][0].in_channels, 41, 3, dtype=torch.float64)
+    impulse[:, :, 20, 1] = 1
+    rows = block.double()(impulse)[0, 0].abs().amax(1).nonzero().flatten()
+    assert (20 - rows.min().item(), rows.max().item() - 20) == (network_module.HALO, network_module.HALO)
+
+
 def test_flows_are_estimated_once_a_pair(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features once a frame, two flows a pair, and none of it for a timestep."""
     calls: list[str] = []

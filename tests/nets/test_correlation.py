@@ -27,11 +27,11 @@ def test_strips_give_what_the_volume_gives(samples: int, timesteps: int, monkeyp
     torch.testing.assert_close(anew.lookup(coords, radius=2), kept.lookup(coords, radius=2))
 
 
-@pytest.mark.parametrize(
-    "network", [RAFT(width=4, iterations=2), FlowFormer(width=16, iterations=2)], ids=["raft", "flowformer"]
-)
-def test_flow_without_a_kept_volume(network: RAFT | FlowFormer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["raft", "flowformer"])
+def test_flow_without_a_kept_volume(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An estimator gives the same flow whether the volume is kept or not, in a batch too."""
+    torch.manual_seed(0)
+    network = RAFT(width=4, iterations=2) if kind == "raft" else FlowFormer(width=16, iterations=2)
     network.eval().requires_grad_(False)
     frames = torch.rand(2, 2, 3, 64, 72, generator=torch.Generator().manual_seed(0))
     expected = network(*frames)
