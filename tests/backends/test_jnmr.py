@@ -123,9 +123,14 @@ class TestPrior:
     def test_accelerated_motion(self) -> None:
         """x(t) = 4 t + t ** 2 at times -1, 0, 1, 2 is -3, 0, 5, 12: midway it is 2.25, not 2.5."""
         offsets = self.centre(self.flows((5, 0), (-5, 0), (-3, 0), (7, 0)), 0.5)[:, 0]
-        assert_close(offsets[4:], torch.tensor([-2.25, 2.75]), atol=1e-4, rtol=0)
-        assert_close(offsets[1:3], torch.tensor([-2.5, 2.5]), atol=1e-4, rtol=0)
-        assert_close(offsets[[0, 3]], torch.tensor([-5.25, 9.75]), atol=1e-4, rtol=0)
+        assert_close(offsets[4:], torch.tensor([-2.25, 2.75]), atol=0.07, rtol=0)
+        assert_close(offsets[1:3], torch.tensor([-2.5, 2.5]), atol=1e-3, rtol=0)
+        assert_close(offsets[[0, 3]], torch.tensor([-5.25, 9.75]), atol=0.07, rtol=0)
+
+    def test_a_shaking_camera_does_not_bend_the_path(self) -> None:
+        """Accelerations of opposite sign before and after are noise, not a curve."""
+        offsets = self.centre(self.flows((4, 0), (-4, 0), (-3, 0), (3, 0)), 0.5)[:, 0]
+        assert_close(offsets[4:], torch.tensor([-2.0, 2.0]), atol=1e-3, rtol=0)
 
     @pytest.mark.parametrize("noise", [0.0, 0.1])
     @pytest.mark.parametrize("timestep", [0.25, 0.5, 0.75])

@@ -23,10 +23,14 @@ __all__ = ["FEATURES", "Prior", "measure_flows", "prior_motion"]
 MAX_ACCELERATION = 0.5
 """A quadratic path leaves the straight one by at most this share of the straight motion (plus half a pixel)."""
 
+AGREEMENT_REACH = 16
+"""Pixels around each over which accelerations are compared."""
+
 REPEATED = 0.05
 """An outer frame in which less than this share of the inner motion is seen counts as a repeated one."""
 
 _MINIMUM = 0.05
+_SEEN = 1e-3
 
 FEATURES = 10
 """Channels of `Prior.features`."""
@@ -93,46 +97,68 @@ def prior_motion(flows: Tensor, timestep: Tensor) -> Prior:
     """The motions at ``timestep`` ``(N,)`` from the flows ``(N, 4, 2, H, W)`` that `measure_flows` gives."""
     flows = flows.float()
     t = timestep.float().view(-1, 1, 1, 1)
-    inner, outer = (flows[:, 0], flows[:, 1]), (flows[:, 2], flows[:, 3])
-    past = _Side.of(inner[0], inner[1], outer[0], t)
-    future = _Side.of(inner[1], inner[0], outer[1], 1 - t)
-    quadratic = [
-        torch.where(side.seen, side.quadratic, torch.where(other.seen, -other.quadratic * ratio, -side.path))
-        for side, other, ratio in ((past, future, t / (1 - t)), (future, past, (1 - t) / t))
-    ]
-    straight = [path + side.bend for path, side in zip(quadratic, (past, future), strict=True)]
-    outward = [path + side.outer for path, side in zip(quadratic, (past, future), strict=True)]
-    offsets = torch.stack((outward[0], straight[0], straight[1], outward[1], quadratic[0], quadratic[1]), 1)
-    return Prior(offsets, torch.cat((past.visibility, future.visibility), 1))
+    forward, backward, past_outer, future_outer = flows.unbind(1)
+    past = _carry(forward, backward, past_outer, t)
+    future = _carry(backward, forward, future_outer, 1 - t)
+    # Both directions measure one motion and one acceleration: their mean has less noise than either. The nearer
+    # frame counts more, and so does what is seen in it.
+    past_weight, future_weight = past.seen * (1 - t), future.seen * t
+    total = (past_weight + future_weight).clamp(min=1e-6)
+    known = past_weight + future_weight > 1e-4
+    motion = torch.where(known, (past.motion * past_weight - future.motion * future_weight) / total, forward)
+    bend = torch.where(known, (past.bend * past_weight + future.bend * future_weight) / total, torch.zeros_like(motion))
+    bend = bend * _agreement(past.bend, future.bend)
+    straight_past, straight_future = -t * motion, (1 - t) * motion
+    curved_past, curved_future = straight_past - bend, straight_future - bend
+    offsets = (
+        curved_past + torch.where(past.seen > _SEEN, past.outer, past_outer),
+        straight_past,
+        straight_future,
+        curved_future + torch.where(future.seen > _SEEN, future.outer, future_outer),
+        curved_past,
+        curved_future,
+    )
+    return Prior(torch.stack(offsets, 1), torch.cat((past.seen, future.seen), 1).clamp(max=1))
 
 
-class _Side(NamedTuple):
-    """The motion from one inner frame, splatted to the timestep."""
+class _Carried(NamedTuple):
+    """What is known in one inner frame, carried to the timestep along its paths: means of what arrives.
 
-    path: Tensor
-    quadratic: Tensor
+    ``motion`` and ``outer`` ``(N, 2, H, W)`` lead to the other inner and to the outer frame, ``bend`` from the straight
+    path to the curved one; ``seen`` ``(N, 1, H, W)`` is how much arrives, weighted by how far it can be trusted.
+    """
+
+    motion: Tensor
     bend: Tensor
     outer: Tensor
-    visibility: Tensor
     seen: Tensor
 
-    @classmethod
-    def of(cls, towards: Tensor, back: Tensor, outer: Tensor, t: Tensor) -> _Side:
-        # A repeated outer frame, also one that compression has changed a little, says nothing about acceleration.
-        still, moving = (flow.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True) for flow in (outer, towards))
-        repeated = still <= REPEATED * moving
-        bend = torch.where(repeated, torch.zeros_like(outer), (towards + outer) * (t * t - t) / 2)
-        length = bend.norm(dim=1, keepdim=True)
-        limit = MAX_ACCELERATION * t * towards.norm(dim=1, keepdim=True) + 0.5
-        bend = bend * (limit / length.clamp(min=1e-6)).clamp(max=1)
-        path = t * towards + bend
-        mismatch = (towards + sample(back, towards)).square().sum(1, keepdim=True)
-        tolerance = 1 + 0.02 * towards.square().sum(1, keepdim=True)
-        confidence = torch.exp(-mismatch / (2 * tolerance)) + 1e-3
-        moved = forward_splat(torch.cat((torch.cat((-path, bend, outer), 1) * confidence, confidence), 1), path)
-        total = moved[:, -1:]
-        mean = moved[:, :-1] / total.clamp(min=1e-6)
-        seen = total > _MINIMUM * 0.02
-        bend_there = torch.where(seen, mean[:, 2:4], torch.zeros_like(bend))
-        outer_there = torch.where(seen, mean[:, 4:6], outer)
-        return cls(path, mean[:, :2], bend_there, outer_there, total.clamp(max=1), seen)
+
+def _agreement(first: Tensor, second: Tensor) -> Tensor:
+    """How much of an acceleration to believe that two neighbouring instants measured, ``(N, 1, H, W)`` in [0, 1].
+
+    All of it where both saw the same, nothing where they contradict each other, as when a camera shakes.
+    """
+
+    def around(values: Tensor) -> Tensor:
+        reach = min(AGREEMENT_REACH, *(size - 1 for size in values.shape[-2:]))
+        return F.avg_pool2d(F.pad(values, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
+
+    common = around((first * second).sum(1, keepdim=True))
+    power = around((first.square() + second.square()).sum(1, keepdim=True) / 2)
+    return (common / (power + 0.01)).clamp(0, 1)
+
+
+def _carry(towards: Tensor, back: Tensor, outer: Tensor, t: Tensor) -> _Carried:
+    # A repeated outer frame, also one that compression has changed a little, says nothing about acceleration.
+    still, moving = (flow.norm(dim=1, keepdim=True).mean((2, 3), keepdim=True) for flow in (outer, towards))
+    bend = torch.where(still <= REPEATED * moving, torch.zeros_like(outer), (towards + outer) * (t * t - t) / 2)
+    limit = MAX_ACCELERATION * t * towards.norm(dim=1, keepdim=True) + 0.5
+    bend = bend * (limit / bend.norm(dim=1, keepdim=True).clamp(min=1e-6)).clamp(max=1)
+    mismatch = (towards + sample(back, towards)).square().sum(1, keepdim=True)
+    trust = torch.exp(-mismatch / (2 + 0.04 * towards.square().sum(1, keepdim=True))) + 1e-3
+    values = torch.cat((torch.cat((towards, bend, outer), 1) * trust, trust), 1)
+    arrived = forward_splat(values, t * towards + bend)
+    seen = arrived[:, 6:]
+    means = arrived[:, :6] / seen.clamp(min=1e-6)
+    return _Carried(means[:, :2], means[:, 2:4], means[:, 4:], seen)
