@@ -33,17 +33,18 @@ template <class Kernel>
 void scatter(const Kernel& kernel, const Extent& extent) {
   const int64 rows = extent.batch * extent.height;
   const int width = static_cast<int>(extent.width);
-  std::vector<int> first(rows), last(rows);
-  parallel_for(rows, 16, [&](int64 begin, int64 end) {
-    for (int64 row = begin; row < end; ++row) {
-      first[row] = INT32_MAX;
-      last[row] = -1;
-      for (int x = 0; x < width; x += kLanes)
-        kernel.targets(row, x, std::min(kLanes, width - x), first[row], last[row]);
-    }
-  });
   const int64 threads = Pool::instance().threads();
   const int64 bands = threads == 1 ? 1 : std::max<int64>(1, std::min(extent.target_height / 8, 4 * threads));
+  std::vector<int> first(rows, 0), last(rows, INT32_MAX);
+  if (bands > 1)
+    parallel_for(rows, 16, [&](int64 begin, int64 end) {
+      for (int64 row = begin; row < end; ++row) {
+        first[row] = INT32_MAX;
+        last[row] = -1;
+        for (int x = 0; x < width; x += kLanes)
+          kernel.targets(row, x, std::min(kLanes, width - x), first[row], last[row]);
+      }
+    });
   parallel_for(extent.batch * bands, 1, [&](int64 job, int64 last_job) {
     for (; job < last_job; ++job) {
       const int64 sample = job / bands, band = job % bands;

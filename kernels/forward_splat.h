@@ -60,39 +60,61 @@ struct ForwardSplat : SplatBase<T> {
   using SplatBase<T>::SplatBase;
 
   VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
-    int left, top;
-    A f, g;
+    const A* fy = static_cast<const A*>(this->flow) + this->place(row, x, 2) + this->plane();
+    const int height = static_cast<int>(this->height);
+    const A y = A(remainder(row, this->height));
+    int low = first, high = last;
     for (int i = 0; i < count; ++i) {
-      if (!this->land(row, x + i, left, top, f, g)) continue;
-      first = smaller(first, larger(top, 0));
-      last = larger(last, smaller(top + 1, static_cast<int>(this->height) - 1));
+      const A at = y + fy[i];
+      const bool good = (at >= A(-1)) & (at < A(height));
+      const int top = floor_index(good ? at : A(0));
+      low = smaller(low, good ? larger(top, 0) : low);
+      high = larger(high, good ? smaller(top + 1, height - 1) : high);
     }
+    first = low;
+    last = high;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {
-    int index[kLanes], parts[kLanes];  // Bit j * 2 + k of parts: corner in row j and column k is wanted.
+    int index[kLanes], parts[kLanes];  // Bit j * 2 + k of parts: the corner in row j and column k is wanted.
     A weights[4][kLanes];
-    const int width = static_cast<int>(this->width);
-    for (int i = 0; i < count; ++i) {
-      int left = 0, top = 0;
-      A f = 0, g = 0;
-      parts[i] = 0;
-      if (!this->land(row, x + i, left, top, f, g)) continue;
-      const int columns = (left >= 0 ? 1 : 0) | (left + 1 < width ? 2 : 0);
-      parts[i] = (top >= begin && top < end ? columns : 0) | (top + 1 >= begin && top + 1 < end ? columns << 2 : 0);
-      index[i] = top * width + left;
-      const A w = this->weight_at(this->place(row, x + i, 1));
-      weights[0][i] = (A(1) - f) * (A(1) - g) * w;
-      weights[1][i] = f * (A(1) - g) * w;
-      weights[2][i] = (A(1) - f) * g * w;
-      weights[3][i] = f * g * w;
-    }
     const int64 plane = this->plane();
+    const int width = static_cast<int>(this->width), height = static_cast<int>(this->height);
+    const A* fx = static_cast<const A*>(this->flow) + this->place(row, x, 2);
+    const A* fy = fx + plane;
+    const A y = A(remainder(row, this->height));
+    for (int i = 0; i < count; ++i) {
+      const A at_x = A(x + i) + fx[i], at_y = y + fy[i];
+      const bool good = (at_x >= A(-1)) & (at_y >= A(-1)) & (at_x < A(width)) & (at_y < A(height));
+      const A safe_x = good ? at_x : A(0), safe_y = good ? at_y : A(0);
+      const int left = floor_index(safe_x), top = floor_index(safe_y);
+      const A f = safe_x - A(left), g = safe_y - A(top);
+      const int columns = (left >= 0 ? 1 : 0) | (left + 1 < width ? 2 : 0);
+      const int upper = (top >= begin) & (top < end) ? columns : 0;
+      const int lower = (top + 1 >= begin) & (top + 1 < end) ? columns * 4 : 0;
+      parts[i] = good ? upper | lower : 0;
+      index[i] = top * width + left;
+      weights[0][i] = (A(1) - f) * (A(1) - g);
+      weights[1][i] = f * (A(1) - g);
+      weights[2][i] = (A(1) - f) * g;
+      weights[3][i] = f * g;
+    }
+    if (this->weight != nullptr) {
+      const int64 single = this->place(row, x, 1);
+      for (int i = 0; i < count; ++i) {
+        const A w = this->weight_at(single + i);
+        for (int corner = 0; corner < 4; ++corner) weights[corner][i] *= w;
+      }
+    }
     const T* in = static_cast<const T*>(this->image) + this->place(row, x, this->channels);
     A* out = static_cast<A*>(this->output) + quotient(row, this->height) * this->channels * plane;
-    for (int64 c = 0; c < this->channels; ++c)
-      for (int i = 0; i < count; ++i)
-        if (parts[i] != 0) spread(out + c * plane, index[i], parts[i], weights, i, load(in, c * plane + i));
+    // Neighbouring pixels add to the same targets, one after the other; several channels at once hide that latency.
+    int64 c = 0;
+    for (; c + 4 <= this->channels; c += 4) spread<4>(in + c * plane, out + c * plane, index, parts, weights, count);
+    const int rest = static_cast<int>(this->channels - c);
+    if (rest == 3) spread<3>(in + c * plane, out + c * plane, index, parts, weights, count);
+    if (rest == 2) spread<2>(in + c * plane, out + c * plane, index, parts, weights, count);
+    if (rest == 1) spread<1>(in + c * plane, out + c * plane, index, parts, weights, count);
     if (this->total == nullptr) return;
     A* total = static_cast<A*>(this->total) + quotient(row, this->height) * plane;
     for (int i = 0; i < count; ++i)
@@ -100,6 +122,16 @@ struct ForwardSplat : SplatBase<T> {
   }
 
  private:
+  template <int channels>
+  VSVFI_FN void spread(const T* in, A* out, const int* index, const int* parts, const A (*weights)[kLanes],
+                       int count) const {
+    const int64 plane = this->plane();
+    for (int i = 0; i < count; ++i) {
+      if (parts[i] == 0) continue;
+      for (int c = 0; c < channels; ++c)
+        spread(out + c * plane, index[i], parts[i], weights, i, load(in, c * plane + i));
+    }
+  }
   VSVFI_FN void spread(A* out, int index, int parts, const A (*weights)[kLanes], int i, A value) const {
     const int below = index + static_cast<int>(this->width);
     if (parts == 15) {
