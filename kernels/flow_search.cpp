@@ -18,7 +18,8 @@ struct SearchSettings {
   int32_t stride;      // samples from patch to patch
   int32_t rounds;      // of spreading between neighbours
   int32_t iterations;  // of descent, at most, each round
-  int32_t reach;       // of the search for small things that move far, in samples of its level; 0: none
+  int32_t reach;       // up and down of the search for small things that move far (half as far again sideways), in
+                       // samples of its level; 0: none
 };
 
 namespace {
@@ -221,8 +222,8 @@ void leap(const Level& source, const Level& target, int reach, int iterations, G
         make_template(source, x, y, patch);
         Motion best = own;
         best.cost *= kLeapGain;
-        const int left = std::max(-reach, -kMargin + 1 - x);
-        const int right = std::min(reach, target.width + kMargin - kPatch - 2 - x);
+        const int left = std::max(-reach * 3 / 2, -kMargin + 1 - x);
+        const int right = std::min(reach * 3 / 2, target.width + kMargin - kPatch - 2 - x);
         const int top = std::max(-reach, -kMargin + 1 - y);
         const int bottom = std::min(reach, target.height + kMargin - kPatch - 2 - y);
         for (int v = top; v <= bottom; ++v) {

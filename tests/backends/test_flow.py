@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from vsvfi.backend import Options, PlaneFrame
-from vsvfi.backends.flow import INFOS
+from vsvfi.backends.flow import INFOS, kernels
 from vsvfi.backends.flow.backend import FlowBackend
 
 HALF = Fraction(1, 2)
@@ -92,3 +93,100 @@ def test_every_format(family, dtype, bits, subsampling):
 def test_start_up_imports_no_torch():
     code = "import sys, vsvfi.backends.flow.backend; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def random_pair(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(height * width)
+    return rng.integers(0, 256, (height, width), np.uint8), rng.integers(0, 256, (height, width), np.uint8)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("shape", [(2, 2), (2, 300), (300, 2), (7, 5), (33, 31), (50, 70)])
+def test_odd_sizes_noise_and_opposites(quality, shape):
+    flow = backend(quality)
+    black, white = np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)
+    for first, second in [(black, white), (white, black), random_pair(*shape)]:
+        (out,) = between(flow, frame([first]), frame([second]))
+        assert out.shape == shape
+    np.testing.assert_array_equal(between(flow, frame([white]), frame([white]))[0], white)
+    (grey,) = between(flow, frame([black]), frame([white]))
+    assert np.all((grey > 100) & (grey < 156))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_nan_and_infinity_stay_where_they_are(bad, dtype):
+    first, second = (texture(64, 96, shift).astype(dtype) for shift in (0, 4))
+    first[30:32, 40:42] = bad
+    (out,) = between(backend(), frame([first], bits=np.dtype(dtype).itemsize * 8), frame([second], bits=16))
+    assert np.isfinite(out).all()
+    assert psnr(out[:, 64:-8], texture(64, 96, 2)[:, 64:-8], 1) > 30
+
+
+def test_the_same_bits_whatever_the_threads():
+    code = """
+import hashlib, numpy as np
+from fractions import Fraction
+from vsvfi.backend import Options, PlaneFrame
+from vsvfi.backends.flow import INFOS, kernels
+from vsvfi.backends.flow.backend import FlowBackend
+rng = np.random.default_rng(3)
+wide = np.kron(rng.integers(0, 256, (20, 30)), np.ones((8, 8))).astype(np.uint8)
+frames = [PlaneFrame((np.ascontiguousarray(wide[:, s:s + 200]),), "GRAY", 8, (0, 0), False) for s in (0, 5)]
+for quality in INFOS[0].qualities:
+    flow = FlowBackend(INFOS[0], Options(quality=quality))
+    out = np.zeros((160, 200), np.uint8)
+    state = flow.prepare(frames, [flow.encode(f) for f in frames])
+    flow.synthesize(state, Fraction(1, 3), [out])
+    print(hashlib.sha256(out).hexdigest())
+"""
+    results = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": threads}
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(results) == 1
+
+
+def disc(x: float, y: float) -> np.ndarray:
+    """A small bright disc on a textured ground that stands still."""
+    yy, xx = np.mgrid[0:240, 0:320]
+    ground = 40 + 80 * texture(240, 320, 0, 0.04)
+    edge = np.clip(9.5 - np.hypot(xx - x, yy - y), 0, 1)
+    return np.rint(ground * (1 - edge) + 230 * edge).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_small_thing_that_moves_far_is_followed(quality):
+    (out,) = between(backend(quality), frame([disc(120, 100)]), frame([disc(144, 112)]))
+    truth = disc(132, 106)
+    inside = truth > 200
+    # Blending, or losing the disc, leaves the ground there: about 80.
+    assert np.mean(out[inside]) > 180
+    still = np.s_[:60, :]
+    assert np.abs(out[still].astype(int) - truth[still]).max() <= 2
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_caption_stands_still_over_a_moving_ground(quality):
+    def picture(shift: float) -> np.ndarray:
+        ground = 30 + 120 * texture(96, 160, shift)
+        ground[70:80, 40:120:8] = 250
+        ground[70:80, 41:120:8] = 250
+        return np.rint(ground).astype(np.uint8)
+
+    (out,) = between(backend(quality), frame([picture(0)]), frame([picture(3)]))
+    letters = picture(1.5) == 250
+    assert np.mean(out[letters]) > 190
+
+
+def test_later_timesteps_cost_no_second_search(monkeypatch):
+    searches = []
+    monkeypatch.setattr(kernels, "search", lambda *a, real=kernels.search: searches.append(1) or real(*a))
+    flow = backend("fast")
+    frames = [frame([disc(x, 100)]) for x in (100, 104)]
+    state = flow.prepare(frames, [flow.encode(f) for f in frames])
+    for n in range(1, 8):
+        flow.synthesize(state, Fraction(n, 8), [np.empty((240, 320), np.uint8)])
+    assert len(searches) == 2
