@@ -124,3 +124,13 @@ def test_listing_models_imports_neither_torch_nor_opencv_nor_a_network() -> None
         "print(*(name for name in sys.modules if name in ('torch', 'cv2') or name.endswith('.network')))"
     )
     assert run(code, VSVFI_PLUGINS="").stdout.strip() == ""
+
+
+def test_one_model_imports_no_other() -> None:
+    code = (
+        "import sys; from vsvfi import registry; from vsvfi.backend import load_object; "
+        "info = registry.find('ifrnet'); load_object(info.build); load_object(info.backend); "
+        "print(*sorted(name for name in sys.modules if name.startswith('vsvfi.backends.') and name.count('.') > 2))"
+    )
+    imported = run(code, VSVFI_PLUGINS="").stdout.split()
+    assert imported == ["vsvfi.backends.ifrnet.backend", "vsvfi.backends.ifrnet.network"]
