@@ -174,6 +174,7 @@ def test_a_caption_stands_still_over_a_moving_ground(quality):
         ground = 30 + 120 * texture(96, 160, shift)
         ground[70:80, 40:120:8] = 250
         ground[70:80, 41:120:8] = 250
+        ground[70:80, 42:120:8] = 250
         return np.rint(ground).astype(np.uint8)
 
     (out,) = between(backend(quality), frame([picture(0)]), frame([picture(3)]))
