@@ -28,6 +28,9 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(vs.core, "bs"), reason="BestSource is not there"),
 ]
 
+DELAY = 1024 / 48000
+"""The delay of AAC encoders: it is not heard, and versions of ffmpeg differ in whether a header counts it."""
+
 FAST = tool.Encoding(preset="ultrafast", options="-threads 1", segment_seconds=0.5)
 
 
@@ -64,9 +67,10 @@ def test_picture_and_sound_stay_in_sync(film: Path, rendered: Path) -> None:
     before, after = contents(film), contents(rendered)
     frame = 1001 / 48000
     assert len(after.frames) == 2 * len(before.frames)
-    assert after.frames[0] - after.sound[0] == pytest.approx(before.frames[0] - before.sound[0], abs=frame)
-    assert after.sound == pytest.approx(before.sound, abs=frame)
-    assert after.duration == pytest.approx(before.duration, abs=frame)
+    assert after.frames[0] == pytest.approx(before.frames[0], abs=0.0015)
+    assert after.sound[1] == pytest.approx(before.sound[1], abs=frame)
+    assert after.sound[0] == pytest.approx(max(0.0, before.sound[0]), abs=DELAY)
+    assert after.duration == pytest.approx(before.duration, abs=frame + DELAY)
     steps = [b - a for a, b in zip(after.frames, after.frames[1:], strict=False)]
     assert max(steps) <= frame + 0.0015  # Matroska counts milliseconds
     assert min(steps) >= frame - 0.0015
@@ -84,7 +88,7 @@ def test_mp4_holds_the_same(film: Path) -> None:
     assert after.chapters == ["First", "Second"]
     assert after.colour == (1, 1, 1, 1)
     assert len(after.frames) == 120
-    assert after.duration == pytest.approx(before.duration, abs=1001 / 60000)
+    assert after.duration == pytest.approx(before.duration, abs=1001 / 60000 + DELAY)
     exact = [after.frames[0] + n * 1001 / 60000 for n in range(120)]
     assert after.frames == pytest.approx(exact, abs=1e-5)
 
@@ -210,7 +214,7 @@ def test_the_printed_script_is_what_is_rendered(film: Path) -> None:
 def test_variable_frame_rates_become_constant_and_keep_time(tmp_path: Path) -> None:
     path = tmp_path / "vfr.mkv"
     uneven = "setpts='if(lt(N,12),N/24,0.5+(N-12)/12)/TB'"
-    picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=24:d=1", "-vf", f"{uneven},settb=1/1000", "-vsync", "vfr"]
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=24:d=1", "-vf", f"{uneven},settb=1/1000", "-fps_mode", "vfr"]
     encode = ["-enc_time_base", "1/1000", "-c:v", "libx264", "-preset", "ultrafast", str(path)]
     ffmpeg.run([*picture, *encode], "test film")
     source = tool._inspect(path)
@@ -321,5 +325,6 @@ def test_real_film_keeps_its_length(real_data: Path, tmp_path: Path) -> None:
     tool.render(_job(source), out, FAST, console=_console())
     before, after = contents(source), contents(out)
     assert len(after.frames) == 2 * len(before.frames)
-    assert after.duration == pytest.approx(before.duration, abs=1 / 48)
+    assert after.frames[-1] + 1 / 48 == pytest.approx(before.frames[-1] + 1 / 24, abs=0.0015)
     assert after.sound[1] == pytest.approx(before.sound[1], abs=1 / 48)
+    assert after.duration == pytest.approx(before.duration, abs=1 / 48 + DELAY)
