@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsvfi.errors import VsvfiError
+
 __all__ = ["draw_bank", "read_photos"]
 
 type Image = NDArray[np.float32]
@@ -116,11 +118,11 @@ def read_photos(folder: Path) -> list[NDArray[np.uint8]]:
     """The photographs ``(H, W, 3)``, RGB, in a folder.
 
     Raises:
-        ValueError: the folder is missing or holds no image.
+        VsvfiError: the folder is missing or holds no image.
     """
     names = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp", ".tif"})
     images = [cv2.imread(str(name), cv2.IMREAD_COLOR) for name in names]
     photos = [np.ascontiguousarray(image[..., ::-1]) for image in images if image is not None]
     if not photos:
-        raise ValueError(f"there are no images (png, jpg, webp, tif) in {folder}")
+        raise VsvfiError(f"there are no images (png, jpg, webp, tif) in {folder}")
     return [photo.astype(np.uint8) for photo in photos]
