@@ -187,7 +187,7 @@ class TorchEngine(Engine):
                 return  # another thread was here before
             frame = request.frames[request.index[0]]
             height, width = self._tile or (frame.height, frame.width)
-            smallest = max(128, 2 * self.info.multiple)
+            smallest = max(128, 2 * self._whole.multiple)
             if max(height, width) <= smallest or self.info.tiling == "internal":
                 raise error
             tile = (max(smallest, height // 2), max(smallest, width // 2))
@@ -219,7 +219,7 @@ class TorchEngine(Engine):
         """Left, right, top and bottom padding."""
 
         def around(length: int) -> tuple[int, int]:
-            multiple = self.info.multiple
+            multiple = self._whole.multiple
             missing = -(-max(length, self.info.minimum) // multiple) * multiple - length
             before = missing // 2 if self.info.padding == "center" else 0
             return before, missing - before

@@ -289,10 +289,13 @@ def _render(engine: TorchEngine, width: int, height: int) -> vs.VideoFrame:
 
 
 def check_odd_size(info: BackendInfo) -> None:
-    """Frames of an odd size, no multiple of anything, keep their size through padding and cropping."""
+    """Frames of an odd size, no multiple of anything, keep their size through padding and cropping, at any scale."""
     width, height = 37, 41
-    frame = _render(_engine(example_backend(info)), width, height)
-    assert (frame.width, frame.height) == (width * info.spatial_scale, height * info.spatial_scale)
+    network = example_network(info)
+    for scale in (1, Fraction(1, 4)) if info.supports_flow_scale else (1,):
+        backend = example_backend(info, network, Options(flow_scale=Fraction(scale)))
+        frame = _render(_engine(backend), width, height)
+        assert (frame.width, frame.height) == (width * info.spatial_scale, height * info.spatial_scale), scale
 
 
 def check_freed(info: BackendInfo) -> None:
