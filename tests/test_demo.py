@@ -97,6 +97,7 @@ def test_command_prints_the_table(result: demo.Result, monkeypatch: pytest.Monke
     demo.demonstrate(Path("demo"), "flow", Console(file=said, width=200))
     assert "frame blending" in said.getvalue()
     assert f"{result.psnr:.2f} dB" in said.getvalue()
+    assert f"{result.speed:.1f} output frames a second at 768x432" in said.getvalue()
     assert "not so" not in said.getvalue()
     assert all(str(path) in said.getvalue() for path in result.files)
 

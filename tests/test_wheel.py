@@ -137,6 +137,19 @@ def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path:
     assert done.returncode == 0, done.stderr
 
 
+def test_demo_runs_with_what_is_declared(clean: Path, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from vsvfi import demo\n"
+        "result = demo.run(Path('demo'), seconds=0.2)\n"
+        "assert result.psnr > result.blended_psnr + 3, result\n"
+    )
+    done = subprocess.run(
+        [clean, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=_environment(tmp_path), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo" / "sheet.png").is_file()
+
+
 @pytest.fixture
 def hidden(clean: Path) -> Iterator[list[tuple[Path, Path]]]:
     """Files that a test moves away, put back afterwards."""
