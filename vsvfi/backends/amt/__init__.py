@@ -48,6 +48,7 @@ def _info(size: str, checkpoints: dict[str, str], *, has: tuple[str, ...], has_n
         minimum=64,
         padding="center",
         supports_flow_scale=True,
+        tiling="discouraged",
     )
 
 

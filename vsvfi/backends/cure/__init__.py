@@ -42,5 +42,6 @@ INFOS = (
             ),
         ),
         minimum=64,
+        tiling="discouraged",
     ),
 )
