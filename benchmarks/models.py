@@ -1,0 +1,101 @@
+"""Every model beside RIFE 4.26, which most people use today: time and memory for a new frame at factors 2 and 8.
+
+Each model runs in a process of its own, so that its peak memory is its own: on a CPU what the process grows by above
+the loaded network, on a GPU what is allocated, the network included. Seconds are CPU time of one thread (other programs
+on the machine do not count), or GPU time.
+
+Networks have their published size and untrained weights; the sizes are read from the recorded cases' folder
+(``$VSVFI_PARITY_DIR``, or ``../shared/parity`` beside the checkout).
+
+Usage: python benchmarks/models.py [--size 480x270] [--device cpu] [--json FILE] [MODEL ...]
+On a GPU, 1080p in fp16: --size 1920x1080 --device cuda --half
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from timesteps import Costs, made, measure, padded, published_shapes
+
+from vsvfi import registry
+
+YARDSTICK = "rife-4.26"
+KIB = 1024
+
+
+def midpoints_at_8(costs: Costs) -> float:
+    """Seconds per new frame when 7 midpoints make factor 8: each is a window, and 3 of them are encoded again."""
+    return (4 * costs.encode + 7 * (costs.prepare + costs.synthesize)) / 7
+
+
+def work(model: str, size: tuple[int, int], device: torch.device, half: bool) -> dict[str, float]:
+    """Measure one model in this process."""
+    torch.set_num_threads(1)
+    info = registry.find(model)
+    backend = made(info, published_shapes()[model], device)
+    frames = padded(backend, *size, device)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with torch.autocast(device.type, torch.float16, enabled=half and info.supports_half):
+        costs = measure(backend, frames, device)
+    if device.type == "cuda":
+        memory = torch.cuda.max_memory_allocated(device)
+    else:
+        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KIB
+    return {
+        "x2": costs.ours(2),
+        "x8": costs.ours(8) if info.timesteps == "any" else midpoints_at_8(costs),
+        "bytes": memory,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("models", nargs="*", help="by default all but the other versions of RIFE")
+    parser.add_argument("--size", default="480x270")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--half", action="store_true", help="fp16 where the model allows it")
+    parser.add_argument("--json", type=Path, help="add the results to this file")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    if given.here:
+        width, height = (int(side) for side in given.size.split("x"))
+        print(json.dumps(work(given.models[0], (width, height), device, given.half)))
+        return
+
+    known = published_shapes()
+    names = given.models or [
+        name for name in registry.backends() if name in known and registry.origin(name) == "built-in"
+    ]
+    results: dict[str, Any] = {}
+    if given.json and given.json.is_file():
+        results = json.loads(given.json.read_text())["models"]
+    print(f"{'model':<16}{'s, x2':>9}{'s, x8':>9}{'GB':>8}{'times RIFE (x2)':>17}", flush=True)
+    for name in [YARDSTICK, *(name for name in names if name != YARDSTICK)]:
+        if name not in results or name in given.models:
+            command = [sys.executable, __file__, name, "--here", "--size", given.size, "--device", given.device]
+            done = subprocess.run([*command, *["--half"] * given.half], stdout=subprocess.PIPE, text=True, check=True)
+            results[name] = json.loads(done.stdout)
+        row = results[name]
+        relative = row["x2"] / results[YARDSTICK]["x2"]
+        print(f"{name:<16}{row['x2']:9.3f}{row['x8']:9.3f}{row['bytes'] / 1e9:8.2f}{relative:17.1f}", flush=True)
+        if given.json:
+            machine = {"size": given.size, "device": given.device, "half": given.half, "torch": torch.__version__}
+            machine["python"] = platform.python_version()
+            if device.type == "cuda":
+                machine["gpu"] = torch.cuda.get_device_name(device)
+            given.json.parent.mkdir(parents=True, exist_ok=True)
+            given.json.write_text(json.dumps({"machine": machine, "models": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
