@@ -57,6 +57,11 @@ def _info(name: str, summary: str, file: str, width: int) -> BackendInfo:
 
 
 INFOS = (
-    _info("ema-vfi", "EMA-VFI: inter-frame attention gives motion and appearance at once", "ours", 32),
-    _info("ema-vfi-small", "EMA-VFI small: 14.5 million parameters", "ours_small", 16),
+    _info(
+        "ema-vfi",
+        "EMA-VFI: attention between the frames gives motion and appearance; 65.7 million parameters",
+        "ours",
+        32,
+    ),
+    _info("ema-vfi-small", "EMA-VFI, small: 14.5 million parameters", "ours_small", 16),
 )

@@ -40,7 +40,14 @@ def _info(name: str, summary: str, file: str, width: int, first_kernel: int, dec
 
 
 INFOS = (
-    _info("ifrnet", "IFRNet: flow and features of the new frame refined together, coarse to fine", "IFRNet", 32, 3, 96),
-    _info("ifrnet-s", "IFRNet small: 2.8 million parameters", "IFRNet_S", 24, 3, 72),
-    _info("ifrnet-l", "IFRNet large: 19.7 million parameters", "IFRNet_L", 64, 7, 192),
+    _info(
+        "ifrnet",
+        "IFRNet: flow and a feature of the new frame refined together; 5.0 million parameters",
+        "IFRNet",
+        32,
+        3,
+        96,
+    ),
+    _info("ifrnet-s", "IFRNet, small: 2.8 million parameters", "IFRNet_S", 24, 3, 72),
+    _info("ifrnet-l", "IFRNet, large: 19.7 million parameters", "IFRNet_L", 64, 7, 192),
 )

@@ -68,6 +68,15 @@ class Architecture:
         """Whether results may be averaged with those for exchanged frames (not where features are fed on)."""
         return not self.fed_on
 
+    def summary(self) -> str:
+        """What sets it apart, in a few words."""
+        words = f"fast flow in {len(self.widths)} steps"
+        if self.head:
+            words += ", features of single frames"
+        if self.fed_on:
+            words += " and between steps"
+        return words
+
     def layout(self) -> Layout:
         """How a checkpoint of this network is recognised."""
         shapes: dict[str, tuple[int, ...]] = {
@@ -136,7 +145,7 @@ def model_name(version: str) -> str:
 def _info(version: str, architecture: Architecture) -> BackendInfo:
     return BackendInfo(
         name=model_name(version),
-        summary=f"RIFE {version}: intermediate flow, coarse to fine, made for speed",
+        summary=f"RIFE {version}: {architecture.summary()}",
         backend="vsvfi_rife.backend:RIFEBackend",
         build="vsvfi_rife.network:build",
         paper=(
