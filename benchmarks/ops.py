@@ -1,8 +1,8 @@
 """How fast the operators are: ``python benchmarks/ops.py [--device cuda] [--only splat] [--clock cpu]``.
 
 For every operator: the time of a forward pass, the bytes that it has to move at least (each input read and each output
-written once), the share of the machine's copy bandwidth that this makes, the memory in use at most as a multiple of that
-of inputs and outputs, and how many times as long the torch reference and the obvious alternative take. Those are
+written once), the share of the machine's copy bandwidth that this makes, the memory in use at most as a multiple of
+that of inputs and outputs, and how many times as long the torch reference and the obvious alternative take. Those are
 measured on smaller images, since they would need tens of gigabytes; a ratio always compares equal sizes.
 """
 
@@ -145,9 +145,13 @@ def entries() -> Iterator[Entry]:
         label = "RGB" if channels == 3 else "64 ch"
         make = image_and_flow(channels)
         yield Entry(
-            f"backward_warp, {label}", make, ops.backward_warp,
-            lambda i, f: backward.reference(i, f, "bilinear", "replicate", True), ("grid_sample", grid_sample), small=small,
-        )  # fmt: skip
+            f"backward_warp, {label}",
+            make,
+            ops.backward_warp,
+            lambda i, f: backward.reference(i, f, "bilinear", "replicate", True),
+            ("grid_sample", grid_sample),
+            small=small,
+        )
         yield Entry(
             f"forward_splat sum, {label}", make, ops.forward_splat,
             lambda i, f: splat.reference(i, f, None, None), ("index_put_", index_put), small=small,

@@ -46,7 +46,7 @@ def test_kernels_are_named_as_they_are_asked_for() -> None:
 def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dtype, ...]) -> None:
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
     try:
-        error, program = nvrtc.nvrtcCreateProgram(_launch.CUDA_SOURCE.encode(), b"vsvfi.cu", 0, None, None)
+        error, program = nvrtc.nvrtcCreateProgram(_launch.cuda_source().encode(), b"vsvfi.cu", 0, None, None)
     except Exception as error:
         pytest.skip(f"NVRTC's library is not here: {error}")
     for name, _, variants in entries():
@@ -59,7 +59,9 @@ def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dt
                 expression = _launch.cuda_name(name, _launch.CUDA_TYPES[storage], variant)
                 (error,) = nvrtc.nvrtcAddNameExpression(program, expression.encode())
                 assert error == 0
-    options = [*_launch.cuda_options(), f"--gpu-architecture={architecture}"]
+    # The options after ours are those that CuPy adds.
+    added = ["-ftz=true", "--device-as-default-execution-space", f"--gpu-architecture={architecture}"]
+    options = [*_launch.cuda_options(), *added]
     (error,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
     log = b" " * size

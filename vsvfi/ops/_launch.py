@@ -7,6 +7,7 @@ both devices take the same words.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import warnings
 from functools import cache
 from typing import Any, NamedTuple
@@ -141,8 +142,8 @@ def _launch_cuda(
         stream = cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream, device.index)
         pixels = extent.batch * extent.height * extent.width
         sizes = np.array(extent, np.int64)
-        # Both structs are passed by value: CuPy copies nothing, the launch does.
-        structs = tuple(cupy.cuda.function.CPointer(array.ctypes.data) for array in (words, sizes))
+        # CuPy passes an array of one structured element as a struct, by value.
+        structs = tuple(array.view(f"V{array.nbytes}").reshape(()) for array in (words, sizes))
         with stream:
             function((-(-pixels // THREADS),), (THREADS,), structs)
 
@@ -153,16 +154,22 @@ def _cuda_function(kernel: str, storage: str, variant: int, device: int) -> Any:
     import cupy
 
     name = cuda_name(kernel, storage, variant)
-    module = cupy.RawModule(code=CUDA_SOURCE, options=cuda_options(), name_expressions=[name])
+    module = cupy.RawModule(code=cuda_source(), options=cuda_options(), name_expressions=[name])
     return module.get_function(name)
 
 
-CUDA_SOURCE = '#include "cuda.h"\n'
+@cache
+def cuda_source() -> str:
+    """What NVRTC compiles. CuPy's cache on disk does not look into headers, so that their digest is part of it."""
+    digest = hashlib.sha256()
+    for header in sorted(native.kernel_sources().glob("*.h")):
+        digest.update(header.read_bytes())
+    return f'#include "launch.h"  // {digest.hexdigest()}\n'
 
 
 def cuda_options() -> tuple[str, ...]:
-    """NVRTC's options. No contraction to fused multiply-adds: a position must fall on the CPU's side of a pixel."""
-    return ("-std=c++17", "--fmad=false", "--device-as-default-execution-space", f"-I{native.kernel_sources()}")
+    """Options for NVRTC. No contraction to fused multiply-adds: a position must fall on the CPU's side of a pixel."""
+    return ("-std=c++17", "--fmad=false", f"-I{native.kernel_sources()}")
 
 
 def cuda_name(kernel: str, storage: str, variant: int) -> str:
