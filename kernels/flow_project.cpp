@@ -103,10 +103,12 @@ float seen(float weight) { return std::min(std::max(weight, kLeastShare), 1.0f);
 }  // namespace
 }  // namespace vsvfi::flow
 
-// The motion at `time`, from the first frame to the second, out of the vectors of both directions.
+// The motion at `time`, from the first frame to the second, out of the vectors of both directions. `out` has four planes:
+// x, y, doubt, and the first frame's share in what is seen.
 VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvfi::flow::Vector* backward,
-                                  int32_t width, int32_t height, float time, vsvfi::flow::Vector* out) {
+                                  int32_t width, int32_t height, float time, float* out) {
   using namespace vsvfi::flow;
+  const ptrdiff_t count = static_cast<ptrdiff_t>(width) * height;
   Field fields[2] = {Field(width, height), Field(width, height)};
   vsvfi::parallel_for(2, 1, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
@@ -119,14 +121,17 @@ VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvf
     for (int64_t i = begin * width; i < end * width; ++i) {
       const Vector other = fields[1].at[i];
       const float first = seen(field.at[i].weight) * (1.0f - time), second = seen(other.weight) * time;
-      out[i].weight = first / (first + second);
+      out[3 * count + i] = first / (first + second);
       store4(field.at[i], load4(field.at[i]) + load4(other));
     }
   });
   pull_push(field);
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * width; i < end * width; ++i) {
-      out[i] = {field.at[i].x, field.at[i].y, field.at[i].doubt, out[i].weight};
+      const Vector vector = field.at[i];
+      out[i] = vector.x;
+      out[count + i] = vector.y;
+      out[2 * count + i] = vector.doubt;
     }
   });
 }

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "api.h"
-#include "flow_field.h"
 #include "flow_samples.h"
 #include "flow_simd.h"
 #include "parallel.h"
@@ -13,6 +12,7 @@ namespace vsvfi::flow {
 namespace {
 
 constexpr int kPhases = 64;  // positions between two samples
+constexpr float kShareTolerance = 0.2f;  // by which the shares of a block may differ
 
 // Interpolation kernels by phase: a sharp one, and a smooth one for places in doubt, where a sharp picture would be
 // sharp in the wrong place.
@@ -69,10 +69,11 @@ struct Place {
   Place(const Plane& plane, float px, float py, float doubt) {
     px = std::min(std::max(px, 0.0f), static_cast<float>(plane.width - 1));
     py = std::min(std::max(py, 0.0f), static_cast<float>(plane.height - 1));
-    const int fixed_x = static_cast<int>(px * kPhases + 0.5f), fixed_y = static_cast<int>(py * kPhases + 0.5f);
-    const int phase_x = fixed_x % kPhases, phase_y = fixed_y % kPhases;
-    x = fixed_x / kPhases - Taps / 2 + 1;
-    y = fixed_y / kPhases - Taps / 2 + 1;
+    const unsigned fixed_x = static_cast<unsigned>(static_cast<int>(px * kPhases + 0.5f));
+    const unsigned fixed_y = static_cast<unsigned>(static_cast<int>(py * kPhases + 0.5f));
+    const unsigned phase_x = fixed_x % kPhases, phase_y = fixed_y % kPhases;
+    x = static_cast<int>(fixed_x / kPhases) - Taps / 2 + 1;
+    y = static_cast<int>(fixed_y / kPhases) - Taps / 2 + 1;
     const Kernels<Taps>& kernels = kernels_of<Taps>;
     across = kernels.sharp[phase_x];
     down = kernels.sharp[phase_y];
@@ -111,31 +112,35 @@ float sample(const Plane& plane, const Place<Taps>& at) {
   return sum;
 }
 
-// 8 * Count neighbours that share one motion.
-template <class S, int Taps, int Count>
-void sample_run(const Plane& plane, const Place<Taps>& at, Vec8* out) {
+// A block of 8 * Count samples in each of Rows rows that share one motion.
+template <class S, int Taps, int Count, int Rows>
+void sample_block(const Plane& plane, const Place<Taps>& at, Vec8 (&out)[Rows][Count]) {
   if (at.whole) {
-    const auto* row = row_of<S>(plane, at.y + Taps / 2 - 1) + at.x + Taps / 2 - 1;
-    for (int i = 0; i < Count; ++i) out[i] = S::load_run(row + 8 * i);
+    for (int j = 0; j < Rows; ++j) {
+      const auto* row = row_of<S>(plane, at.y + Taps / 2 - 1 + j) + at.x + Taps / 2 - 1;
+      for (int i = 0; i < Count; ++i) out[j][i] = S::load_run(row + 8 * i);
+    }
     return;
   }
-  Vec8 sums[Count + 1] = {};
-  for (int j = 0; j < Taps; ++j) {
-    const auto* row = row_of<S>(plane, at.y + j) + at.x;
-    for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down[j];
-  }
-  float columns[8 * (Count + 1)];
-  for (int i = 0; i <= Count; ++i) store8(columns + 8 * i, sums[i]);
-  for (int i = 0; i < Count; ++i) {
-    Vec8 sum = {};
-    for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across[k];
-    out[i] = sum;
+  for (int j = 0; j < Rows; ++j) {
+    Vec8 sums[Count + 1] = {};
+    for (int k = 0; k < Taps; ++k) {
+      const auto* row = row_of<S>(plane, at.y + j + k) + at.x;
+      for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down[k];
+    }
+    float columns[8 * (Count + 1)];
+    for (int i = 0; i <= Count; ++i) store8(columns + 8 * i, sums[i]);
+    for (int i = 0; i < Count; ++i) {
+      Vec8 sum = {};
+      for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across[k];
+      out[j][i] = sum;
+    }
   }
 }
 
-template <int Taps, int Count>
+template <int Taps, int Count, int Rows>
 bool inside(const Plane& plane, const Place<Taps>& at) {
-  return at.x >= 0 && at.y >= 0 && at.x + 8 * (Count + 1) <= plane.width && at.y + Taps <= plane.height;
+  return at.x >= 0 && at.y >= 0 && at.x + 8 * (Count + 1) <= plane.width && at.y + Taps + Rows - 1 <= plane.height;
 }
 
 // One row of the motion grid, between two of its rows, with motion in samples of the plane.
@@ -144,15 +149,20 @@ struct MotionRow {
 
   explicit MotionRow(int width) : x(width), y(width), doubt(width), share(width) {}
 
-  void fill(const Vector* top, const Vector* bottom, float f, float scale_x, float scale_y) {
-    const int width = static_cast<int>(x.size());
-    for (int i = 0; i < width; ++i) {
-      const Vector a = top[i], b = bottom[i];
-      x[i] = (a.x + (b.x - a.x) * f) * scale_x;
-      y[i] = (a.y + (b.y - a.y) * f) * scale_y;
-      doubt[i] = a.doubt + (b.doubt - a.doubt) * f;
-      share[i] = a.weight + (b.weight - a.weight) * f;
-    }
+  void fill(const float* motion, ptrdiff_t plane, ptrdiff_t top, ptrdiff_t bottom, float f, float scale_x,
+            float scale_y) {
+    mix(motion, top, bottom, f, scale_x, x);
+    mix(motion + plane, top, bottom, f, scale_y, y);
+    mix(motion + 2 * plane, top, bottom, f, 1.0f, doubt);
+    mix(motion + 3 * plane, top, bottom, f, 1.0f, share);
+  }
+
+ private:
+  static void mix(const float* plane, ptrdiff_t top, ptrdiff_t bottom, float f, float scale, std::vector<float>& out) {
+    const float *a = plane + top, *b = plane + bottom;
+    float* to = out.data();
+    const int width = static_cast<int>(out.size());
+    for (int i = 0; i < width; ++i) to[i] = (a[i] + (b[i] - a[i]) * f) * scale;
   }
 };
 
@@ -168,24 +178,38 @@ Between between(float position, int size) {
   return {i, std::min(i + 1, size - 1), position - static_cast<float>(i)};
 }
 
-float range(const std::vector<float>& row, int from, int to) {
-  float low = row[from], high = low;
-  for (int i = from + 1; i <= to; ++i) {
-    low = std::min(low, row[i]);
-    high = std::max(high, row[i]);
-  }
-  return high - low;
-}
+// The least and the greatest of a few rows of one plane of the motion grid.
+struct Extremes {
+  std::vector<float> low, high;
 
-// Where the samples of a run of 8 lie on the motion grid; the same in every row.
-struct Run {
-  Between left, right;
+  explicit Extremes(int width) : low(width), high(width) {}
+
+  void fill(const float* plane, int width, int from, int to) {
+    std::copy_n(plane + static_cast<ptrdiff_t>(from) * width, width, low.data());
+    high = low;
+    for (int y = from + 1; y <= to; ++y) {
+      const float* row = plane + static_cast<ptrdiff_t>(y) * width;
+      for (int x = 0; x < width; ++x) {
+        low[x] = std::min(low[x], row[x]);
+        high[x] = std::max(high[x], row[x]);
+      }
+    }
+  }
+
+  float range(int from, int to) const {
+    float least = low[from], most = high[from];
+    for (int i = from + 1; i <= to; ++i) {
+      least = std::min(least, low[i]);
+      most = std::max(most, high[i]);
+    }
+    return most - least;
+  }
 };
 
 template <class S, int Taps>
 class Renderer {
  public:
-  Renderer(const Plane& first, const Plane& second, const Plane& out, const Vector* motion, int width, int height,
+  Renderer(const Plane& first, const Plane& second, const Plane& out, const float* motion, int width, int height,
            float time, float tolerance)
       : first_(first), second_(second), out_(out), motion_(motion), width_(width), height_(height),
         step_x_(static_cast<float>(width) / static_cast<float>(out.width)),
@@ -196,51 +220,85 @@ class Renderer {
     }
   }
 
-  void rows(int begin, int end) const {
-    MotionRow row(width_);
-    for (int y = begin; y < end; ++y) {
-      const Between down = between((static_cast<float>(y) + 0.5f) * step_y_ - 0.5f, height_);
-      row.fill(motion_ + static_cast<ptrdiff_t>(down.i) * width_, motion_ + static_cast<ptrdiff_t>(down.j) * width_,
-               down.f, 1.0f / step_x_, 1.0f / step_y_);
-      int x = 0;
-      while (x < out_.width) {
-        if (run<2>(row, x, y)) {
-          x += 16;
-        } else {
-          const int end_x = std::min(x + 16, out_.width);
-          for (; x < end_x; x += 8) {
-            if (!run<1>(row, x, y)) singles(row, x, std::min(x + 8, end_x), y);
+  // Draws bands [begin, end) of kBand rows.
+  void bands(int begin, int end) const {
+    Scratch scratch(width_);
+    for (int band = begin; band < end; ++band) {
+      const int y = band * kBand, rows = std::min(kBand, out_.height - y);
+      const Between top = down(static_cast<float>(y)), bottom = down(static_cast<float>(y + rows - 1));
+      scratch.x.fill(motion_, width_, top.i, bottom.j);
+      scratch.y.fill(motion_ + plane(), width_, top.i, bottom.j);
+      scratch.share.fill(motion_ + 3 * plane(), width_, top.i, bottom.j);
+      fill(scratch.middle, static_cast<float>(y) + 0.5f * static_cast<float>(rows - 1));
+      bool ready = false;
+      for (int x = 0; x < out_.width; x += 16) {
+        if (rows == kBand && x + 16 <= out_.width && block<2, kBand>(scratch, x, y)) continue;
+        for (int left = x; left < std::min(x + 16, out_.width); left += 8) {
+          const int right = std::min(left + 8, out_.width);
+          if (rows == kBand && right - left == 8 && block<1, kBand>(scratch, left, y)) continue;
+          if (!ready) {
+            for (int j = 0; j < rows; ++j) fill(scratch.rows[j], static_cast<float>(y + j));
           }
-          x = end_x;
+          ready = true;
+          for (int j = 0; j < rows; ++j) singles(scratch.rows[j], left, right, y + j);
         }
       }
     }
   }
 
- private:
-  Between across(float x) const { return between((x + 0.5f) * step_x_ - 0.5f, width_); }
+  static constexpr int kBand = 4;
 
-  // Draws 8 * Count samples at once; false where they do not move alike, or too near the border.
-  template <int Count>
-  bool run(const MotionRow& row, int x, int y) const {
-    if (x + 8 * Count > out_.width) return false;
+ private:
+  // Where the samples of a run of 8 lie on the motion grid; the same in every row.
+  struct Run {
+    Between left, right;
+  };
+
+  struct Scratch {
+    Extremes x, y, share;
+    MotionRow middle;
+    std::vector<MotionRow> rows;
+    explicit Scratch(int width)
+        : x(width), y(width), share(width), middle(width), rows(kBand, MotionRow(width)) {}
+  };
+
+  ptrdiff_t plane() const { return static_cast<ptrdiff_t>(width_) * height_; }
+  Between across(float x) const { return between((x + 0.5f) * step_x_ - 0.5f, width_); }
+  Between down(float y) const { return between((y + 0.5f) * step_y_ - 0.5f, height_); }
+
+  void fill(MotionRow& row, float y) const {
+    const Between at = down(y);
+    const ptrdiff_t width = width_;
+    row.fill(motion_, plane(), width * at.i, width * at.j, at.f, 1.0f / step_x_, 1.0f / step_y_);
+  }
+
+  // Draws a block at once; false where its samples do not move alike, or too near the border.
+  template <int Count, int Rows>
+  bool block(const Scratch& scratch, int x, int y) const {
+    const MotionRow& row = scratch.middle;
     const Between &left = runs_[x / 8].left, &right = runs_[x / 8 + Count - 1].right;
-    if (range(row.x, left.i, right.j) > tolerance_ || range(row.y, left.i, right.j) > tolerance_) return false;
+    if (scratch.x.range(left.i, right.j) > tolerance_ * step_x_ ||
+        scratch.y.range(left.i, right.j) > tolerance_ * step_y_ ||
+        scratch.share.range(left.i, right.j) > kShareTolerance) {
+      return false;
+    }
     const float u = 0.5f * (left(row.x) + right(row.x)), v = 0.5f * (left(row.y) + right(row.y));
     const float doubt = 0.5f * (left(row.doubt) + right(row.doubt));
     const float px = static_cast<float>(x), py = static_cast<float>(y);
     const Place<Taps> a(first_, px + before_ * u, py + before_ * v, doubt);
     const Place<Taps> b(second_, px + after_ * u, py + after_ * v, doubt);
-    if (!inside<Taps, Count>(first_, a) || !inside<Taps, Count>(second_, b)) return false;
+    if (!inside<Taps, Count, Rows>(first_, a) || !inside<Taps, Count, Rows>(second_, b)) return false;
     constexpr float kLanes[8] = {0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f};
     const float share = left(row.share), slope = (right(row.share) - share) / (8 * Count - 1);
-    Vec8 earlier[Count], later[Count];
-    sample_run<S, Taps, Count>(first_, a, earlier);
-    sample_run<S, Taps, Count>(second_, b, later);
-    auto* to = writable_row_of<S>(out_, y) + x;
-    for (int i = 0; i < Count; ++i) {
-      const Vec8 shares = load8(kLanes) * slope + (share + slope * static_cast<float>(8 * i));
-      S::store_run(to + 8 * i, later[i] + (earlier[i] - later[i]) * shares, out_.peak);
+    Vec8 earlier[Rows][Count], later[Rows][Count];
+    sample_block<S, Taps, Count, Rows>(first_, a, earlier);
+    sample_block<S, Taps, Count, Rows>(second_, b, later);
+    for (int j = 0; j < Rows; ++j) {
+      auto* to = writable_row_of<S>(out_, y + j) + x;
+      for (int i = 0; i < Count; ++i) {
+        const Vec8 shares = load8(kLanes) * slope + (share + slope * static_cast<float>(8 * i));
+        S::store_run(to + 8 * i, later[j][i] + (earlier[j][i] - later[j][i]) * shares, out_.peak);
+      }
     }
     return true;
   }
@@ -259,28 +317,30 @@ class Renderer {
   }
 
   const Plane &first_, &second_, &out_;
-  const Vector* motion_;
+  const float* motion_;
   const int width_, height_;
   const float step_x_, step_y_, before_, after_, tolerance_;
   std::vector<Run> runs_;
 };
 
 template <class S, int Taps>
-void render(const Plane& first, const Plane& second, const Plane& out, const Vector* motion, int width, int height,
+void render(const Plane& first, const Plane& second, const Plane& out, const float* motion, int width, int height,
             float time, float tolerance) {
-  const Renderer<S, Taps> renderer(first, second, out, motion, width, height, time, tolerance);
-  parallel_for(out.height, 8, [&](int64_t begin, int64_t end) {
-    renderer.rows(static_cast<int>(begin), static_cast<int>(end));
+  using Drawing = Renderer<S, Taps>;
+  const Drawing drawing(first, second, out, motion, width, height, time, tolerance);
+  parallel_for((out.height + Drawing::kBand - 1) / Drawing::kBand, 2, [&](int64_t begin, int64_t end) {
+    drawing.bands(static_cast<int>(begin), static_cast<int>(end));
   });
 }
 
 }  // namespace
 }  // namespace vsvfi::flow
 
-// Draws `out` at `time`; the motion lies on a (width, height) grid over the picture. Samples of a row share one motion
-// where it differs by less than `tolerance` samples. `taps` of the kernel: 4 or 8.
+// Draws `out` at `time`; the motion, as vsvfi_flow_project
+// leaves it, lies on a (width, height) grid over the picture. Samples near
+// one another share one motion where it differs by less than `tolerance` samples. `taps` of the kernel: 4 or 8.
 VSVFI_API void vsvfi_flow_render(const vsvfi::flow::Plane* first, const vsvfi::flow::Plane* second,
-                                 const vsvfi::flow::Plane* out, const vsvfi::flow::Vector* motion, int32_t width,
+                                 const vsvfi::flow::Plane* out, const float* motion, int32_t width,
                                  int32_t height, float time, float tolerance, int32_t taps) {
   using namespace vsvfi::flow;
   with_kind(out->kind, [&](auto s) {

@@ -131,10 +131,10 @@ def judge(forward: Flow, backward: Flow, first: Pyramid, second: Pyramid, thin: 
     return vectors
 
 
-def project(vectors: tuple[Vectors, Vectors], timestep: Fraction) -> Vectors:
-    """The motion at ``timestep``, from the first frame to the second: (x, y, doubt, share of the first frame)."""
+def project(vectors: tuple[Vectors, Vectors], timestep: Fraction) -> Floats:
+    """The motion at ``timestep``, first frame to second: (4, H, W), x, y, doubt, the first frame's share."""
     height, width = vectors[0].shape[:2]
-    motion = np.empty_like(vectors[0])
+    motion = np.empty((4, height, width), np.float32)
     _library().vsvfi_flow_project(
         *(_pointer(plane) for plane in vectors), width, height, ctypes.c_float(float(timestep)), _pointer(motion)
     )
@@ -143,7 +143,7 @@ def project(vectors: tuple[Vectors, Vectors], timestep: Fraction) -> Vectors:
 
 def render(
     window: Sequence[PlaneFrame],
-    motion: Vectors,
+    motion: Floats,
     timestep: Fraction,
     out: Sequence[NDArray[Any]],
     *,
@@ -152,10 +152,10 @@ def render(
 ) -> None:
     """Draw the planes ``out`` at ``timestep`` from two frames and the motion that `project` returned.
 
-    Neighbouring samples share one motion where it differs by less than ``tolerance`` samples; ``taps`` is the
+    Samples near one another share one motion where it differs by less than ``tolerance`` samples; ``taps`` is the
     size of the interpolation kernel, 4 or 8.
     """
-    height, width = motion.shape[:2]
+    height, width = motion.shape[1:]
     first, second = window
     for before, after, target in zip(first.planes, second.planes, out, strict=True):
         _library().vsvfi_flow_render(

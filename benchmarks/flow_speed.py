@@ -1,0 +1,127 @@
+"""Speed of model="flow" at 1080p beside FlowFPS of mvutensils, in one run, and where the time goes.
+
+    python benchmarks/flow_speed.py [--frames 24] [--threads 2]
+
+The clip moves, turns and zooms; its frames are drawn beforehand and held in memory. Where other programs share
+the machine, compare processor time rather than frames per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsvfi.backend import Options, PlaneFrame
+from vsvfi.backends.flow import INFOS, kernels
+from vsvfi.backends.flow.backend import FlowBackend
+
+WIDTH, HEIGHT = 1920, 1080
+HALF = Fraction(1, 2)
+
+
+def planes(n: int, ground: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Frame ``n`` as YUV 4:2:0."""
+    height, width = ground.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 0.3 * n, 1 + 0.004 * n)
+    moved = cv2.warpAffine(ground, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    picture = np.ascontiguousarray(moved[60 + 2 * n : 60 + 2 * n + HEIGHT, 60 + 7 * n : 60 + 7 * n + WIDTH])
+    cv2.circle(picture, (300 + 60 * n, 500), 80, (30, 60, 200), -1)
+    cv2.putText(picture, "a caption", (600, 1000), cv2.FONT_HERSHEY_SIMPLEX, 3, (255, 255, 255), 6)
+    rows = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+    chroma = rows[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)
+    return [rows[:HEIGHT].copy(), chroma[0].copy(), chroma[1].copy()]
+
+
+def clip_of(frames: list[list[NDArray[np.uint8]]]) -> vs.VideoNode:
+    blank = vs.core.std.BlankClip(
+        width=WIDTH, height=HEIGHT, format=vs.YUV420P8, length=len(frames), fpsnum=24, fpsden=1, keep=True
+    )
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        out = f.copy()
+        for plane, values in enumerate(frames[n]):
+            np.asarray(out[plane])[:] = values
+        return out
+
+    clip = vs.core.std.ModifyFrame(blank, blank, fill)
+    vs.core.std.SetVideoCache(clip, mode=1, fixedsize=1, maxsize=len(frames) + 8)
+    for _ in clip.frames():
+        pass
+    return clip
+
+
+def flow_fps(clip: vs.VideoNode) -> vs.VideoNode:
+    known = vs.core.mvu.Super(clip, blksize=[16, 16], overlap=[8, 8], pel=2)
+    both = [vs.core.mvu.Analyse(known, blksize=[16, 16], overlap=[8, 8], delta=delta) for delta in (1, -1)]
+    return vs.core.mvu.FlowFPS(clip, known, both, num=48, den=1)
+
+
+def measure(node: vs.VideoNode, new: int) -> tuple[float, float]:
+    """Wall and processor milliseconds for each new frame."""
+    wall, processor = time.perf_counter(), time.process_time()
+    for _ in node.frames():
+        pass
+    return (time.perf_counter() - wall) / new * 1000, (time.process_time() - processor) / new * 1000
+
+
+def stages(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, float]:
+    """Processor milliseconds of each stage of one pair of frames."""
+    flow = FlowBackend(INFOS[0], Options(quality=quality))
+    first, second = (PlaneFrame(tuple(frames[n]), "YUV", 8, (1, 1), False) for n in (3, 4))
+    out = [np.empty_like(plane) for plane in first.planes]
+    spent: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        start = time.process_time()
+        result = work(*arguments, **options)
+        spent[name] = min(spent.get(name, 1e9), (time.process_time() - start) * 1000)
+        return result
+
+    settings = flow.settings
+    for _ in range(3):
+        one, two = timed("pyramid", flow.encode, first), flow.encode(second)
+        forward = timed("search, each way", kernels.search, one, two, flow.search)
+        backward = kernels.search(two, one, flow.search)
+        vectors = timed("judge", kernels.judge, forward, backward, one, two, settings.thin)
+        motion = timed("project", kernels.project, vectors, HALF)
+        pair = first, second
+        timed("render", kernels.render, pair, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps)
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    vs.core.num_threads = arguments.threads
+    rng = np.random.default_rng(1)
+    coarse = cv2.resize(rng.integers(0, 255, (75, 125, 3), np.uint8), (2500, 1500), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.resize(rng.integers(0, 60, (500, 833, 3), np.uint8), (2500, 1500), interpolation=cv2.INTER_CUBIC)
+    ground = cv2.addWeighted(coarse, 0.75, fine, 1.0, 0.0)
+    frames = [planes(n, ground) for n in range(arguments.frames)]
+    clip = clip_of(frames)
+    print("| | wall ms | processor ms | |\n|---|---|---|---|")
+    pairs = len(frames) - 1
+    peer = measure(flow_fps(clip), pairs)
+    print(f"| FlowFPS | {peer[0]:.1f} | {peer[1]:.1f} | a new frame at factor 2 |")
+    for quality in ("fast", "balanced", "best"):
+        twice = measure(vs.core.vsvfi.Interpolate(clip, factor=2, quality=quality), pairs)
+        often = measure(vs.core.vsvfi.Interpolate(clip[:8], factor=8, quality=quality), 7 * 7)
+        print(f"| {quality} | {twice[0]:.1f} | {twice[1]:.1f} | {peer[0] / twice[0]:.2f} times FlowFPS by the clock, "
+              f"{peer[1] / twice[1]:.2f} by the processor |")  # fmt: skip
+        print(f"| {quality}, factor 8 | {often[0]:.1f} | {often[1]:.1f} | {often[1] / twice[1]:.2f} of factor 2 |")
+    for quality in ("fast", "balanced", "best"):
+        print(quality, ", ".join(f"{name} {value:.1f} ms" for name, value in stages(frames, quality).items()))
+
+
+if __name__ == "__main__":
+    main()
