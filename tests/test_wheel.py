@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -54,6 +55,25 @@ def test_wheel_holds_the_plugin_the_kernels_and_no_tests(wheel: Path) -> None:
     assert {"vsvfi/py.typed", "vsvfi/tools/compare.html.j2", "vsvfi/tools/published.json"} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {re.sub(r"-.*", "", top) for top in tops} == {"vsvfi", "vapoursynth"}
+
+
+def test_sdist_holds_all_that_a_wheel_is_built_from(tmp_path: Path) -> None:
+    pytest.importorskip("scikit_build_core", reason="scikit_build_core builds the sdist; it is in vsvfi[dev]")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    tracked = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    for name in tracked:  # a copy without the environment and the builds, which the search for files would walk through
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "copy" / name)
+    code = "from scikit_build_core.build import build_sdist; build_sdist('../dist')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "copy", check=True, capture_output=True)
+    (built,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(built) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    needed = ("vsvfi/", "kernels/", "CMakeLists.txt", "pyproject.toml", "LICENSE", "README.md")
+    assert {name for name in tracked if name.startswith(needed)} <= names
+    assert not [name for name in names if name.startswith(".ci/")]
 
 
 def _needed(name: str, seen: dict[str, Distribution]) -> None:
