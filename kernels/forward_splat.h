@@ -123,7 +123,7 @@ struct ForwardSplat : SplatBase<T> {
 
  private:
   template <int channels>
-  VSVFI_FN void spread(const T* in, A* out, const int* index, const int* parts, const A (*weights)[kLanes],
+  VSVFI_FN void spread(const T* in, A* out, const int* index, const int* parts, A (*weights)[kLanes],
                        int count) const {
     const int64 plane = this->plane();
     for (int i = 0; i < count; ++i) {
@@ -132,7 +132,7 @@ struct ForwardSplat : SplatBase<T> {
         spread(out + c * plane, index[i], parts[i], weights, i, load(in, c * plane + i));
     }
   }
-  VSVFI_FN void spread(A* out, int index, int parts, const A (*weights)[kLanes], int i, A value) const {
+  VSVFI_FN void spread(A* out, int index, int parts, A (*weights)[kLanes], int i, A value) const {
     const int below = index + static_cast<int>(this->width);
     if (parts == 15) {
       add(out, index, value * weights[0][i]);

@@ -10,7 +10,7 @@ from torch import Tensor
 
 operators = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.id)
 quick = settings(
-    max_examples=6,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,
