@@ -203,17 +203,14 @@ class CURE(nn.Module):
         """
         t = timesteps.view(-1, 1, 1, 1)
         flow01, flow10 = pair.flows
-        warped = [
-            _sample(features.expand(len(t), -1, -1, -1), shift).transpose(2, 3)
-            for features, shift in (
-                (pair.features[0], -t * flow01),
-                (pair.features[0], t * flow10),
-                (pair.features[1], (1 - t) * flow01),
-                (pair.features[1], -(1 - t) * flow10),
-            )
-        ]
-        padded = [functional.pad(x, (1, 1, 1, 1), mode="reflect") for x in warped]
-        return self.fuser(torch.cat(padded, 1))  # type: ignore[no-any-return]
+        shifts = (
+            (pair.features[0], -t * flow01),
+            (pair.features[0], t * flow10),
+            (pair.features[1], (1 - t) * flow01),
+            (pair.features[1], -(1 - t) * flow10),
+        )
+        warped = torch.cat([_sample(features.expand(len(t), -1, -1, -1), shift) for features, shift in shifts], 1)
+        return self.fuser(functional.pad(warped.transpose(2, 3), (1, 1, 1, 1), mode="reflect"))  # type: ignore[no-any-return]
 
     def synthesize(self, pair: Pair, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps``: one for each of B pairs, or any number for one pair."""
