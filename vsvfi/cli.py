@@ -135,7 +135,9 @@ def render(
 @app.command()
 def compare(
     source: Annotated[Path, typer.Argument(help="The video to take frames from.")],
-    frames: Annotated[str, typer.Option(help="First and last source frame, as in 100-110; by default the middle.")] = "",
+    frames: Annotated[
+        str, typer.Option(help="First and last source frame, as in 100-110; by default the middle.")
+    ] = "",
     models: Annotated[str, typer.Option(help="Models to compare, separated by commas.")] = "flow",
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
     device: Device = "auto",
@@ -147,7 +149,15 @@ def compare(
     from vsvfi.tools import compare as tool
 
     names = [name.strip() for name in models.split(",") if name.strip()]
-    tool.compare(source, names, tool.frame_range(frames) if frames else None, out, device=device, precision=precision, console=Console(stderr=True))
+    tool.compare(
+        source,
+        names,
+        tool.frame_range(frames) if frames else None,
+        out,
+        device=device,
+        precision=precision,
+        console=Console(stderr=True),
+    )
 
 
 @app.command(name="eval")
