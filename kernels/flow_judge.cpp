@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kGrain = 16;            // rows a thread takes at a time
 constexpr int kBlock = 8;             // samples to a side of the blocks that residuals are averaged over
-constexpr float kLeastTrust = 1e-4f;
+constexpr float kLeastTrust = 0.02f;   // what only one frame sees has no way back, and yet is there
 constexpr float kDecay = 0.35f;       // of trust with the squared distance by which the way there and back misses its start
 constexpr float kNoise = 2.0f;        // residual that is noise, in 8-bit steps
 constexpr float kDoubtFrom = 0.4f;    // residual in units of the gradient, so roughly in samples, where doubt begins ...

@@ -11,6 +11,7 @@ namespace vsvfi::flow {
 namespace {
 
 constexpr float kLeastShare = 0.02f;  // of a frame in which a place is not seen at all
+constexpr float kSeen = 25.0f;        // seen is what is reached at all, however little its motion can be trusted
 
 struct Field {
   int width, height;
@@ -98,7 +99,7 @@ void pull_push(Field& field) {
   });
 }
 
-float seen(float weight) { return std::min(std::max(weight, kLeastShare), 1.0f); }
+float seen(float weight) { return std::min(std::max(kSeen * weight, kLeastShare), 1.0f); }
 
 }  // namespace
 }  // namespace vsvfi::flow

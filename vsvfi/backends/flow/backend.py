@@ -34,9 +34,9 @@ class Settings:
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, thin=4, stride=5, rounds=1, iterations=3, reach=16, tolerance=0.25, taps=4),
-    "balanced": Settings(shrink=1, thin=4, stride=5, rounds=2, iterations=3, reach=16, tolerance=0.125, taps=8),
-    "best": Settings(shrink=1, thin=2, stride=3, rounds=4, iterations=4, reach=16, tolerance=0.06, taps=8),
+    "fast": Settings(shrink=2, thin=4, stride=5, rounds=1, iterations=3, reach=16, tolerance=0.5, taps=4),
+    "balanced": Settings(shrink=1, thin=4, stride=5, rounds=2, iterations=3, reach=16, tolerance=0.3, taps=8),
+    "best": Settings(shrink=1, thin=2, stride=3, rounds=4, iterations=4, reach=16, tolerance=0.2, taps=8),
 }
 
 
