@@ -51,16 +51,29 @@ def run(*command, env=None):
         sys.exit(status)
 
 
+def succeeds(*command):
+    """Whether a command in the checkout exits with 0."""
+    return subprocess.run([str(part) for part in command], cwd=HERE, check=False).returncode == 0
+
+
+def install(*arguments):
+    """Install into .venv: with uv, which pip brings and which is many times faster, else with pip itself."""
+    pip = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    uv = [PYTHON, "-m", "uv", "--quiet", "pip", "install", "--python", PYTHON]
+    if not (succeeds(*pip, "uv") and succeeds(*uv, *arguments)):
+        print("uv cannot install this here; trying pip ...", flush=True)
+        run(*pip, *arguments)
+
+
 def set_up(extras, packages=()):
     """Make .venv, install the checkout (editable) with these extras, and tell vspipe about the environment."""
     if not is_new_enough(str(PYTHON)):
         print("Making .venv ...", flush=True)
         run(find_python(), "-m", "venv", "--clear", VENV)
     print("Installing into .venv ...", flush=True)
-    install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run(*install, "--editable", ".[{}]".format(",".join(extras)))
+    install("--editable", ".[{}]".format(",".join(extras)))
     for package in packages:
-        run(*install, "--no-deps", "--editable", package)
+        install("--no-deps", "--editable", package)
     run(PYTHON, "-m", "vapoursynth", "config")
 
 
