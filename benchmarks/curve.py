@@ -26,7 +26,7 @@ def main(log: Path, out: Path) -> None:
     smooth = np.convolve(values, np.ones(window) / window, "valid")
     left.plot(steps, values, color="#b9d3d0")
     left.plot(steps[window - 1 :], smooth, color="#00695c")
-    left.set(xlabel="step", ylabel="Charbonnier loss", title="training (pale: single batches)")
+    left.set(xlabel="step", ylabel="Charbonnier loss, as the run counts it", title="training (pale: single batches)")
     names = sorted({name for line in lines for name in line if name.startswith("validation/")})
     for name in names:
         points = [(line["step"], line[name]) for line in lines if name in line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from vsvfi.backends.jnmr.blocks import PUBLISHED_CHANNELS
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
 from vsvfi.backends.jnmr.prior import measure_flows, prior_motion
 from vsvfi.backends.jnmr.warp import adaptive_warp, sample
+from vsvfi.train.scenes import Scenes, render
+from vsvfi.train.textures import draw_bank
 
 PAPER = Hyperparameters(timestep=False)
 SMALL = Hyperparameters(kernel_size=1, channels=8, synthesis_channels=8, primed=True)
@@ -212,3 +215,46 @@ def test_several_timesteps_at_once_are_as_one_by_one() -> None:
         both = backend.synthesize(state, torch.tensor([0.25, 0.75]))
         assert_close(both[1:], backend.synthesize(state, torch.tensor([0.75])), rtol=0, atol=0)
         assert not torch.equal(both[0], both[1])
+
+
+class TestShippedWeights:
+    """What `model="jnmr"` runs with where the user added nothing."""
+
+    def test_they_are_found_without_any_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A small primed network that knows the time; far below the size that a wheel can bear."""
+        monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
+        info = registry.find("jnmr")
+        (path,) = weights.locate(info)
+        assert path.stat().st_size < 16_000_000
+        assert weights.metadata(path)["model"] == "jnmr"
+        network = weights.load(info)
+        assert isinstance(network, JNMR)
+        assert network.hyperparameters == SMALL
+
+    def test_they_follow_accelerated_motion(self) -> None:
+        """A falling background at a quarter, the middle and three quarters: far better than a blend, and sharp."""
+        bank = draw_bank(11, 4, 96)
+        scene = Scenes.generate(11, [0], size=(64, 96), textures=4, texture_size=96)
+        motion = np.zeros_like(scene.motion)
+        motion[:, 0, 1, :3] = (30, 6, 1)
+        radius = np.zeros_like(scene.radius)
+        radius[:, 0] = 1e6
+        plain = {"bend": np.zeros_like(scene.bend), "light": np.zeros_like(scene.light)}
+        scene = dataclasses.replace(scene, motion=motion, radius=radius, shutter=np.zeros(1, np.float32), **plain)
+
+        def at(time: float) -> Tensor:
+            drawn = render(scene, np.full(1, time, np.float32), bank, size=(64, 96))
+            return torch.from_numpy(drawn.transpose(0, 3, 1, 2).copy())
+
+        info = registry.find("jnmr")
+        backend = JNMRBackend(info, weights.assemble(info, [weights.read(weights.locate(info)[0])]), Options())
+        window = [at(time) for time in (-1, 0, 1, 2)]
+        times = (0.25, 0.5, 0.75)
+        with torch.inference_mode():
+            state = backend.prepare(window, [backend.encode(frame) for frame in window])
+            made = backend.synthesize(state, torch.tensor(times))
+        for time, frame in zip(times, made, strict=True):
+            truth, blend = at(time)[0], (1 - time) * window[1][0] + time * window[2][0]
+            inner = (..., slice(12, -12), slice(None))
+            error, blended = ((picture - truth)[inner].square().mean() for picture in (frame, blend))
+            assert error < 0.1 * blended, time

@@ -12,7 +12,7 @@ _WINDOW = (-1, 0, 1, 2)
 INFOS: tuple[BackendInfo, ...] = (
     BackendInfo(
         name="jnmr",
-        summary="non-linear motion of four frames, regressed by a ConvLSTM; trained with vsvfi train jnmr",
+        summary="non-linear motion of four frames; ships with a small network trained here, or train the full one",
         backend="vsvfi.backends.jnmr.backend:JNMRBackend",
         build="vsvfi.backends.jnmr.network:build",
         paper=_PAPER,
@@ -27,6 +27,7 @@ INFOS: tuple[BackendInfo, ...] = (
         trainable=True,
         multiple=32,
         minimum=32,
+        bundled="jnmr.safetensors",
     ),
     BackendInfo(
         name="jnmr-baseline",
