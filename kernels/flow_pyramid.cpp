@@ -1,5 +1,6 @@
 #include "flow_pyramid.h"
 
+#include <type_traits>
 #include <vector>
 
 #include "api.h"
@@ -10,6 +11,19 @@ namespace vsvfi::flow {
 namespace {
 
 constexpr int kGrain = 16;  // rows a thread takes at a time
+
+// Sums of integers may be taken in any order, and so many at once.
+template <class S>
+using Total = std::conditional_t<std::is_same_v<S, Sample<kByte>> || std::is_same_v<S, Sample<kWord>>, uint32_t, float>;
+
+template <class S>
+Total<S> total_of(typename S::Type sample) {
+  if constexpr (std::is_same_v<Total<S>, uint32_t>) {
+    return sample;
+  } else {
+    return S::load(sample);
+  }
+}
 
 template <class S>
 void add_plane(const Plane& plane, float gain, int shrink, int width, int y, float* sums) {
@@ -22,9 +36,9 @@ void add_plane(const Plane& plane, float gain, int shrink, int width, int y, flo
       for (int x = 0; x < whole; ++x) sums[x] += (S::load(row[2 * x]) + S::load(row[2 * x + 1])) * gain;
     } else {
       for (int x = 0; x < whole; ++x) {
-        float sum = 0.0f;
-        for (int dx = 0; dx < shrink; ++dx) sum += S::load(row[x * shrink + dx]);
-        sums[x] += sum * gain;
+        Total<S> sum = 0;
+        for (int dx = 0; dx < shrink; ++dx) sum += total_of<S>(row[x * shrink + dx]);
+        sums[x] += static_cast<float>(sum) * gain;
       }
     }
     for (int x = whole; x < width; ++x) {

@@ -14,6 +14,7 @@ constexpr float kSamples = kBlock * kBlock;
 constexpr int kReachX = 12, kReachY = 8;   // of motion, in samples of the thumbnail
 constexpr float kFloor = 3.0f * 3.0f;      // variance that noise and compression explain
 constexpr float kForgiven = 0.985f;        // share of the squared difference in brightness that is set aside
+constexpr float kStill = 0.2f;             // a block this alike where it stands needs no search
 constexpr float kWorst = 1.2f;             // a block cannot be less alike than this, in units of its own contrast
 
 struct Sums {
@@ -37,17 +38,21 @@ Sums unmatched(const float* from, const float* to, int width, int height) {
       const float total = sum8(sum);
       const float contrast = std::max(sum8(squares) - total * total / kSamples, 0.0f) + kFloor * kSamples;
       float best = contrast * kWorst * kWorst;
-      for (int v = std::max(-kReachY, -y); v <= std::min(kReachY, height - kBlock - y); ++v) {
-        for (int u = std::max(-kReachX, -x); u <= std::min(kReachX, width - kBlock - x); ++u) {
-          const float* there = to + (y + v) * width + x + u;
-          Vec8 sums = {}, squared = {};
-          for (int r = 0; r < kBlock; ++r) {
-            const Vec8 d = load8(there + r * width) - block[r];
-            sums += d;
-            squared += d * d;
-          }
-          const float shift = sum8(sums);
-          best = std::min(best, sum8(squared) - kForgiven * shift * shift / kSamples);
+      const auto compare = [&](int u, int v) {
+        const float* there = to + (y + v) * width + x + u;
+        Vec8 sums = {}, squared = {};
+        for (int r = 0; r < kBlock; ++r) {
+          const Vec8 d = load8(there + r * width) - block[r];
+          sums += d;
+          squared += d * d;
+        }
+        const float shift = sum8(sums);
+        best = std::min(best, sum8(squared) - kForgiven * shift * shift / kSamples);
+      };
+      compare(0, 0);
+      if (best > kStill * kStill * contrast) {
+        for (int v = std::max(-kReachY, -y); v <= std::min(kReachY, height - kBlock - y); ++v) {
+          for (int u = std::max(-kReachX, -x); u <= std::min(kReachX, width - kBlock - x); ++u) compare(u, v);
         }
       }
       out.difference += std::sqrt(std::max(best, 0.0f));
