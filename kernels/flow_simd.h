@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && defined(__GNUC__)
 #include <immintrin.h>
 #endif
 
@@ -65,7 +65,7 @@ inline void store8(float* to, Vec8 v) { std::memcpy(to, &v, sizeof v); }
 
 // Compilers do not find the instructions that widen integers on their own.
 inline Vec8 load8(const uint8_t* from) {
-#if defined(__AVX2__)
+#if defined(__AVX2__) && defined(__GNUC__)
   return (Vec8)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 #elif defined(__SSE2__) && defined(__GNUC__)
   const __m128i zero = _mm_setzero_si128();
@@ -81,7 +81,7 @@ inline Vec8 load8(const uint8_t* from) {
 }
 
 inline Vec8 load8(const uint16_t* from) {
-#if defined(__AVX2__)
+#if defined(__AVX2__) && defined(__GNUC__)
   return (Vec8)_mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #elif defined(__SSE2__) && defined(__GNUC__)
   const __m128i zero = _mm_setzero_si128();
@@ -98,7 +98,7 @@ inline Vec8 load8(const uint16_t* from) {
 
 // Values must lie in 0 ... 255 (or 65535); they are truncated.
 inline void store8(uint8_t* to, Vec8 v) {
-#if defined(__AVX2__)
+#if defined(__AVX2__) && defined(__GNUC__)
   const __m256i words = _mm256_cvttps_epi32((__m256)v);
   const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(packed, packed));
@@ -108,7 +108,7 @@ inline void store8(uint8_t* to, Vec8 v) {
 }
 
 inline void store8(uint16_t* to, Vec8 v) {
-#if defined(__AVX2__)
+#if defined(__AVX2__) && defined(__GNUC__)
   const __m256i words = _mm256_cvttps_epi32((__m256)v);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                    _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
