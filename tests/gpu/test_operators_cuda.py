@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
-from catalogue import OPERATORS, Operator, Problem
-from test_operators import *  # noqa: F403
 
 from vsvfi import ops
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "ops"))
+
+from catalogue import OPERATORS, Operator, Problem
+from test_operators import *  # noqa: F403
+
 pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="session")
+def device() -> str:
+    """CUDA, in the place of the imported tests' own device."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return "cuda"
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.id)

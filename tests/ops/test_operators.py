@@ -18,6 +18,12 @@ quick = settings(
 )
 
 
+@pytest.fixture(scope="session")
+def device() -> str:
+    """The device of this run; tests/gpu runs the same tests on CUDA."""
+    return "cpu"
+
+
 def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
     weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return torch.autograd.grad(output, inputs, weights.to(output), allow_unused=True, materialize_grads=True)
