@@ -46,6 +46,7 @@ INFOS = (
         ),
         multiple=64,
         padding="center",
+        tiling="discouraged",
         supports_flow_scale=True,
     ),
 )

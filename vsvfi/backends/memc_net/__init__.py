@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from vsvfi.backend import BackendInfo, Checkpoint, Layout
 from vsvfi.nets.memc_net import IGNORE, RENAME
 from vsvfi.nets.spynet import RENAME as SPYNET_RENAME
@@ -11,9 +9,7 @@ from vsvfi.nets.spynet import RENAME as SPYNET_RENAME
 __all__ = ["INFOS"]
 
 
-def _info(
-    name: str, summary: str, file: str, layout: Layout, *, tiling: Literal["supported", "discouraged"] = "supported"
-) -> BackendInfo:
+def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
     return BackendInfo(
         name=name,
         summary=summary,
@@ -28,7 +24,7 @@ def _info(
         timesteps="midpoint",
         multiple=64,
         padding="center",
-        tiling=tiling,
+        tiling="discouraged",
         supports_flow_scale=True,
     )
 
@@ -72,6 +68,5 @@ INFOS = (
             ignore=IGNORE,
         ),
         # SPyNet's levels are counted from the coarsest: a tile below 1024 pixels is seen by others than the frame.
-        tiling="discouraged",
     ),
 )
