@@ -35,8 +35,8 @@ def test_published_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_sees_far() -> None:
     """A pixel's depth depends on the frame's far side: the hourglass narrows to a sixteenth."""
     torch.manual_seed(0)
-    network = MegaDepth(8).eval().requires_grad_(False)
-    frame = torch.rand(1, 3, 64, 96)
+    network = MegaDepth(8).eval().requires_grad_(False).double()
+    frame = torch.rand(1, 3, 64, 96, dtype=torch.float64)
     changed = frame.clone()
     changed[..., -16:] = 1 - changed[..., -16:]
     assert not torch.equal(network(frame)[..., 0], network(changed)[..., 0])
