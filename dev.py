@@ -14,6 +14,12 @@ VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 LOCAL_PACKAGES = ["plugins/vsvfi-rife"]
+TEST_PARTS = [
+    ["tests/parity"],
+    ["tests/train", "plugins/vsvfi-rife/tests"],
+    ["tests/ops", "tests/gpu"],
+    ["tests", *("--ignore=tests/" + part for part in ("parity", "train", "ops", "gpu"))],
+]
 
 USAGE = """usage: python3 dev.py COMMAND
 
@@ -94,7 +100,9 @@ def main(arguments):
             run(BIN / "ruff", "check", ".")
             run(BIN / "ruff", "format", "--check", ".")
             run(BIN / "mypy")
-            run(PYTHON, "-m", "pytest", *rest, env=environment())
+            # A process for each part: hundreds of networks in one process would share its memory and global state.
+            for part in [[]] if rest else TEST_PARTS:
+                run(PYTHON, "-m", "pytest", *part, *rest, env=environment())
     else:
         sys.exit(USAGE)
 
