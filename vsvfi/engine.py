@@ -67,8 +67,8 @@ class PlaneEngine(Engine):
         super().__init__(info, core)
         self.backend = backend
         threads = core.num_threads
-        self._encoded: OnceCache[int, tuple[PlaneFrame, Any]] = OnceCache(threads + len(info.window))
-        self._prepared: OnceCache[tuple[int, ...], Any] = OnceCache(threads + 1)
+        self._encoded: OnceCache[int, tuple[PlaneFrame, Any]] = OnceCache(4 * threads + 2 * len(info.window))
+        self._prepared: OnceCache[tuple[int, ...], Any] = OnceCache(2 * threads + 2)
 
     def _encode(self, n: int, frame: vs.VideoFrame) -> tuple[PlaneFrame, Any]:
         planes = plane_frame(frame)
