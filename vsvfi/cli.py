@@ -66,13 +66,18 @@ def demo(
 
 
 @app.command()
-def models() -> None:
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all that is known of each model.")] = False,
+) -> None:
     """List the models that can be used now, and what is missing for the rest."""
-    from rich.console import Console
+    from vsvfi.tools.models import list_models, models_as_json
 
-    from vsvfi.tools.models import list_models
+    if as_json:
+        typer.echo(models_as_json())
+    else:
+        from rich.console import Console
 
-    list_models(Console())
+        list_models(Console())
 
 
 @app.command()

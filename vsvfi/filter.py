@@ -6,7 +6,6 @@ functions that the plan holds for the frames that have to be made.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import struct
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import vapoursynth as vs
 
 from vsvfi import registry, weights
+from vsvfi.availability import usable_models
 from vsvfi.backend import BackendInfo, Options, load_object
 from vsvfi.engine import Engine, PlaneEngine, Request, recursion_depth, window_offsets
 from vsvfi.errors import VsvfiError
@@ -28,7 +28,7 @@ from vsvfi.timeline import MAX_TERM, Placed, Timeline, Uniform, as_factor
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["interpolate", "list_models", "plan_interpolate"]
+__all__ = ["interpolate", "plan_interpolate"]
 
 SC_MODES = ("hold", "nearest", "blend")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
@@ -302,7 +302,7 @@ def check_reachable(info: BackendInfo, timeline: Timeline) -> int:
         reached = recursion_depth(t)
         if reached is None or reached > limit:
             others = [other.name for other in registry.backends().values() if other.timesteps == "any"]
-            usable = [name for name in list_models() if name in others]
+            usable = [name for name in usable_models() if name in others]
             factors = ", ".join(str(2**k) for k in range(1, min(limit, 4) + 1)) + (" ..." if limit > 4 else "")
             raise VsvfiError(
                 f"model {info.name!r} makes midpoints only and cannot reach timestep {t}; use factor {factors}, "
@@ -456,18 +456,3 @@ def plan_interpolate(clip: vs.VideoNode, **arguments: Any) -> dict[str, Any]:
         rate = timeline.fps
         plan["table"] = b"".join(struct.pack("=5q", *row) for row in timeline.table())
     return plan | {"fps_num": rate.numerator, "fps_den": rate.denominator if rate else 0}
-
-
-def list_models() -> list[str]:
-    """The models that can be used now: those whose weights, if they need any, are there, and torch with them."""
-    has_torch = importlib.util.find_spec("torch") is not None
-    names = []
-    for name, info in registry.backends().items():
-        try:
-            if info.build:
-                weights.locate(info)
-        except weights.WeightsError:
-            continue
-        if info.planes or has_torch:
-            names.append(name)
-    return names

@@ -9,8 +9,9 @@ from typing import Any
 
 import vapoursynth as vs
 
+from vsvfi.availability import usable_models
 from vsvfi.errors import VsvfiError
-from vsvfi.filter import list_models, plan_interpolate
+from vsvfi.filter import plan_interpolate
 from vsvfi.registry import UnknownModelError
 from vsvfi.weights import WeightsError
 from vsvfi.windows import detect_scenes
@@ -41,5 +42,5 @@ def _guarded(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
 FUNCTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "Interpolate": _guarded(plan_interpolate),
     "DetectScenes": _guarded(lambda clip, threshold=None: {"clip": detect_scenes(clip, threshold)}),
-    "Models": _guarded(lambda: {"names": list_models()}),
+    "Models": _guarded(lambda: {"names": usable_models()}),
 }

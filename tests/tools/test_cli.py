@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -11,7 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from vsvfi import backends, registry, weights
+from vsvfi import availability, backends, registry, weights
 from vsvfi.backend import BackendInfo, Checkpoint
 from vsvfi.cli import app, main
 from vsvfi.errors import VsvfiError
@@ -128,26 +130,42 @@ def some_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("some_models")
 def test_models_are_listed_with_what_is_missing() -> None:
-    found = {entry.info.name: entry.missing for entry in models_tool.availability()}
-    assert found["planes"] == ""
-    assert found["weighty"] == "weights: vsvfi weights add weighty l1.pth"
+    found = {entry.info.name: entry for entry in availability.availability()}
+    assert found["planes"].usable
+    assert found["weighty"].add == "vsvfi weights add weighty l1.pth"
+    assert availability.usable_models() == ["narrow", "planes"]
     console = _console()
     models_tool.list_models(console)
     now, _, later = console.file.getvalue().partition("Needs weights")
     assert "planes" in now
-    assert "(non-commercial) model narrow" in now
-    assert "1/2, 1/4" in now
+    assert re.search(r"narrow.*non-commercial.*model narrow", now)
+    assert re.search(r"narrow +1/2 +2 ", now)
     assert "weighty" in later
     assert "vsvfi weights add weighty l1.pth" in later
 
 
 @pytest.mark.usefixtures("some_models")
 def test_models_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_tool.importlib.util, "find_spec", lambda name: None)
-    found = {entry.info.name: entry.missing for entry in models_tool.availability()}
-    assert found["planes"] == ""
-    assert found["narrow"] == "torch: pip install 'vsvfi[torch]'"
-    assert found["weighty"].startswith("torch: pip install 'vsvfi[torch]'; weights: ")
+    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: None)
+    found = {entry.info.name: entry for entry in availability.availability()}
+    assert found["planes"].usable
+    assert (found["narrow"].install, found["narrow"].lack) == ("pip install 'vsvfi[torch]'", "torch")
+    assert found["weighty"].lack == "torch and weights"
+
+
+@pytest.mark.usefixtures("some_models")
+def test_models_as_json() -> None:
+    found = {model["name"]: model for model in json.loads(CliRunner().invoke(app, ["models", "--json"]).output)}
+    assert found["weighty"]["missing"] == ["vsvfi weights add weighty l1.pth"]
+    assert not found["weighty"]["usable"]
+    assert found["narrow"]["commercial_use"] is False
+    assert (found["narrow"]["timesteps"], found["narrow"]["window"]) == ("midpoint", [0, 1])
+
+
+def test_versions_are_listed_in_the_order_of_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    infos = [_info(f"rife-4.{minor}") for minor in (10, 9, 2, 26)]
+    monkeypatch.setattr(registry, "backends", lambda: {info.name: info for info in infos})
+    assert availability.usable_models() == ["rife-4.2", "rife-4.9", "rife-4.10", "rife-4.26"]
 
 
 @pytest.mark.usefixtures("some_models")
