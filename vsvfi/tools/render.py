@@ -209,14 +209,13 @@ def _evaluate(text: str) -> Clip:
 def _for_encoding(clip: Clip) -> Clip:
     """The clip in a format that goes through a yuv4mpegpipe."""
     import vapoursynth as vs
+    from vsutil import depth
 
     fmt = clip.format
-    if fmt.sample_type == vs.FLOAT:
-        fmt = core.query_video_format(fmt.color_family, vs.INTEGER, 16, fmt.subsampling_w, fmt.subsampling_h)
     if fmt.color_family == vs.RGB:
-        fmt = core.query_video_format(vs.YUV, vs.INTEGER, fmt.bits_per_sample, 0, 0)
-        return clip.resize.Bicubic(format=fmt.id, matrix=vs.MATRIX_BT709)
-    return clip if fmt.id == clip.format.id else clip.resize.Bicubic(format=fmt.id)
+        fmt = core.query_video_format(vs.YUV, fmt.sample_type, fmt.bits_per_sample, 0, 0)
+        clip = clip.resize.Bicubic(format=fmt.id, matrix=vs.MATRIX_BT709)
+    return depth(clip, 16, vs.INTEGER) if fmt.sample_type == vs.FLOAT else clip
 
 
 class _Segments:
