@@ -46,13 +46,16 @@ def has_kernels(*tensors: Tensor | None) -> bool:
     return _ready(given[0].device.type) and all(tensor.dtype in CUDA_TYPES and _fits(tensor) for tensor in given)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _ready(device: str) -> bool:
     """Whether a device has kernels: a constant to torch.compile, which cannot trace how they are found."""
     reason = _missing(device)
     if reason is not None:
         _advise(device, reason)
     return reason is None
+
+
+# What torch.compiler.assume_constant_result does, which imports torch._dynamo: seconds at every start.
+_ready._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _fits(tensor: Tensor) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, shift
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["adaptive_warp", "reference"]
 
@@ -87,7 +88,7 @@ def _run(
     )  # fmt: skip
 
 
-@torch.library.custom_op("vsvfi::adaptive_warp", mutates_args=())
+@operator("adaptive_warp")
 def _forward(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     image, flow, kernels = image.contiguous(), flow.contiguous(), kernels.contiguous()
     output = torch.empty_like(image)
@@ -95,12 +96,12 @@ def _forward(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
-@torch.library.custom_op("vsvfi::adaptive_warp_grad_kernels", mutates_args=())
+@gradient("adaptive_warp_grad_kernels")
 def _grad_kernels(grad: Tensor, image: Tensor, flow: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
     grad, image, flow, kernels = grad.contiguous(), image.contiguous(), flow.contiguous(), kernels.contiguous()
     grad_flow, grad_kernels = torch.empty_like(flow), flow.new_empty(kernels.shape)
@@ -108,12 +109,12 @@ def _grad_kernels(grad: Tensor, image: Tensor, flow: Tensor, kernels: Tensor) ->
     return grad_flow, grad_kernels.to(kernels.dtype)
 
 
-@_grad_kernels.register_fake
+@fake(_grad_kernels)
 def _(grad: Tensor, image: Tensor, flow: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
     return flow.new_empty(flow.shape), kernels.new_empty(kernels.shape)
 
 
-@torch.library.custom_op("vsvfi::adaptive_warp_grad_image", mutates_args=())
+@gradient("adaptive_warp_grad_image")
 def _grad_image(grad: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     grad, flow, kernels = grad.contiguous(), flow.contiguous(), kernels.contiguous()
     output = flow.new_zeros(grad.shape)
@@ -121,7 +122,7 @@ def _grad_image(grad: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     return output.to(grad.dtype)
 
 
-@_grad_image.register_fake
+@fake(_grad_image)
 def _(grad: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
     return grad.new_empty(grad.shape)
 
@@ -138,4 +139,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return grad_image, None, None
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

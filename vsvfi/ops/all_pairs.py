@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from vsvfi.ops._common import accumulator, check, gather, inside, position
 from vsvfi.ops._launch import Extent, has_kernels, launch
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["all_pairs_correlation", "correlation_lookup", "reference"]
 
@@ -98,7 +99,7 @@ def _sizes(volume: Tensor, coords: Tensor, radius: int) -> tuple[int, ...]:
     return (*coords.shape[2:], *volume.shape[2:], radius)
 
 
-@torch.library.custom_op("vsvfi::correlation_lookup", mutates_args=())
+@operator("correlation_lookup")
 def _forward(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
     volume, coords = volume.contiguous(), coords.contiguous()
     output = volume.new_empty(coords.shape[0], (2 * radius + 1) ** 2, *coords.shape[2:])
@@ -108,12 +109,12 @@ def _forward(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
     return volume.new_empty(coords.shape[0], (2 * radius + 1) ** 2, *coords.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::correlation_lookup_grad", mutates_args=())
+@gradient("correlation_lookup_grad")
 def _grad(grad: Tensor, volume: Tensor, coords: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     grad, volume, coords = grad.contiguous(), volume.contiguous(), coords.contiguous()
     grads = torch.zeros_like(volume), torch.empty_like(coords)
@@ -123,7 +124,7 @@ def _grad(grad: Tensor, volume: Tensor, coords: Tensor, radius: int) -> tuple[Te
     return grads
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(grad: Tensor, volume: Tensor, coords: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     return volume.new_empty(volume.shape), coords.new_empty(coords.shape)
 
@@ -137,4 +138,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (*_grad(grad, *ctx.saved_tensors, ctx.radius), None)
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

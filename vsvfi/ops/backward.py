@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, inside, position, shift
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["backward_warp", "reference"]
 
@@ -110,7 +111,7 @@ def _extent(flow: Tensor) -> Extent:
     return Extent(flow.shape[0], flow.shape[2], flow.shape[3])
 
 
-@torch.library.custom_op("vsvfi::backward_warp", mutates_args=())
+@operator("backward_warp")
 def _forward(image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
     image, flow = image.contiguous(), flow.contiguous()
     output = image.new_empty(*image.shape[:2], *flow.shape[2:])
@@ -131,12 +132,12 @@ def _forward(image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool)
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
     return image.new_empty(*image.shape[:2], *flow.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::backward_warp_grad_flow", mutates_args=())
+@gradient("backward_warp_grad_flow")
 def _grad_flow(grad: Tensor, image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
     grad, image, flow = grad.contiguous(), image.contiguous(), flow.contiguous()
     output = torch.empty_like(flow)
@@ -147,12 +148,12 @@ def _grad_flow(grad: Tensor, image: Tensor, flow: Tensor, taps: int, zeros: bool
     return output
 
 
-@_grad_flow.register_fake
+@fake(_grad_flow)
 def _(grad: Tensor, image: Tensor, flow: Tensor, taps: int, zeros: bool, aligned: bool) -> Tensor:
     return torch.empty_like(flow, memory_format=torch.contiguous_format)
 
 
-@torch.library.custom_op("vsvfi::backward_warp_grad_image", mutates_args=())
+@gradient("backward_warp_grad_image")
 def _grad_image(grad: Tensor, flow: Tensor, height: int, width: int, taps: int, zeros: bool, aligned: bool) -> Tensor:
     grad, flow = grad.contiguous(), flow.contiguous()
     size = (*grad.shape[:2], height, width)
@@ -164,7 +165,7 @@ def _grad_image(grad: Tensor, flow: Tensor, height: int, width: int, taps: int, 
     return output.to(grad.dtype)
 
 
-@_grad_image.register_fake
+@fake(_grad_image)
 def _(grad: Tensor, flow: Tensor, height: int, width: int, taps: int, zeros: bool, aligned: bool) -> Tensor:
     return grad.new_empty(*grad.shape[:2], height, width)
 
@@ -184,4 +185,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (*grads, None, None, None)
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

@@ -10,6 +10,7 @@ from torch import Tensor
 from vsvfi.ops import backward
 from vsvfi.ops._common import accumulator, check
 from vsvfi.ops._launch import Extent, has_kernels, launch
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["bilateral_cost_volume", "reference"]
 
@@ -93,19 +94,19 @@ def _run(
     )  # fmt: skip
 
 
-@torch.library.custom_op("vsvfi::bilateral_cost_volume", mutates_args=())
+@operator("bilateral_cost_volume")
 def _forward(first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int) -> Tensor:
     output = first.new_empty(first.shape[0], (2 * radius + 1) ** 2, *first.shape[2:])
     _run("bilateral_cost_volume", (first, second, motion), None, output, timestep, radius)
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int) -> Tensor:
     return first.new_empty(first.shape[0], (2 * radius + 1) ** 2, *first.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::bilateral_cost_volume_grad", mutates_args=())
+@gradient("bilateral_cost_volume_grad")
 def _grad(
     grad: Tensor, first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,7 +120,7 @@ def _grad(
     return grads[0], grads[1], grads[2]
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(
     grad: Tensor, first: Tensor, second: Tensor, motion: Tensor, timestep: float, radius: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -135,4 +136,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (*_grad(grad, *ctx.saved_tensors, ctx.timestep, ctx.radius), None, None)
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

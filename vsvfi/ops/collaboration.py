@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["adacof", "reference"]
 
@@ -87,7 +88,7 @@ def _extent(weight: Tensor) -> Extent:
     return Extent(weight.shape[0], weight.shape[2], weight.shape[3])
 
 
-@torch.library.custom_op("vsvfi::adacof", mutates_args=())
+@operator("adacof")
 def _forward(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
     inputs = [tensor.contiguous() for tensor in (image, weight, offset_y, offset_x)]
     output = image.new_empty(*image.shape[:2], *weight.shape[2:])
@@ -96,12 +97,12 @@ def _forward(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, 
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
     return image.new_empty(*image.shape[:2], *weight.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::adacof_grad", mutates_args=())
+@gradient("adacof_grad")
 def _grad(
     grad: Tensor, image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,14 +113,14 @@ def _grad(
     return grads[0].to(weight.dtype), grads[1], grads[2]
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(
     grad: Tensor, image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     return weight.new_empty(weight.shape), offset_y.new_empty(weight.shape), offset_x.new_empty(weight.shape)
 
 
-@torch.library.custom_op("vsvfi::adacof_grad_image", mutates_args=())
+@gradient("adacof_grad_image")
 def _grad_image(grad: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
     weight, offset_y, offset_x, grad = (tensor.contiguous() for tensor in (weight, offset_y, offset_x, grad))
     border = (math.isqrt(weight.shape[1]) - 1) * dilation
@@ -132,7 +133,7 @@ def _grad_image(grad: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor
     return output.to(grad.dtype)
 
 
-@_grad_image.register_fake
+@fake(_grad_image)
 def _(grad: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, dilation: int) -> Tensor:
     border = (math.isqrt(weight.shape[1]) - 1) * dilation
     return grad.new_empty(*grad.shape[:2], grad.shape[2] + border, grad.shape[3] + border)
@@ -151,4 +152,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return grad_image, None, None, None, None
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, gather, inside
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["deform_conv2d", "reference"]
 
@@ -133,7 +134,7 @@ def _sizes(image: Tensor, mask: Tensor, weight: Tensor, part: tuple[int, int], s
     return (*image.shape[1:], *mask.shape[2:], *part, *weight.shape[2:], groups, *steps)
 
 
-@torch.library.custom_op("vsvfi::deform_conv2d", mutates_args=())
+@operator("deform_conv2d")
 def _forward(
     image: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
 ) -> Tensor:
@@ -150,12 +151,12 @@ def _forward(
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(image: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
     return image.new_empty(image.shape[0], weight.shape[0], *mask.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::deform_conv2d_grad", mutates_args=())
+@gradient("deform_conv2d_grad")
 def _grad(
     grad: Tensor,
     image: Tensor,
@@ -187,7 +188,7 @@ def _grad(
     return grad_image.to(image.dtype), grad_offset, grad_mask, grad_matrix.reshape(weight.shape).to(weight.dtype)
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(
     grad: Tensor,
     image: Tensor,
@@ -211,4 +212,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (*_grad(grad, *ctx.saved_tensors, *ctx.steps), None, None, None)
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

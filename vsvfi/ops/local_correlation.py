@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from vsvfi.ops._common import accumulator, check
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["correlation", "reference"]
 
@@ -66,7 +67,7 @@ def _shape(first: Tensor, steps: int, margin: int) -> tuple[int, int, int, int]:
     return first.shape[0], (2 * steps + 1) ** 2, first.shape[2] + 2 * margin, first.shape[3] + 2 * margin
 
 
-@torch.library.custom_op("vsvfi::correlation", mutates_args=())
+@operator("correlation")
 def _forward(first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> Tensor:
     first, second = first.contiguous(), second.contiguous()
     output = first.new_empty(_shape(first, steps, margin))
@@ -76,12 +77,12 @@ def _forward(first: Tensor, second: Tensor, steps: int, stride: int, margin: int
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> Tensor:
     return first.new_empty(_shape(first, steps, margin))
 
 
-@torch.library.custom_op("vsvfi::correlation_grad", mutates_args=())
+@gradient("correlation_grad")
 def _grad(grad: Tensor, first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> tuple[Tensor, Tensor]:
     grad, first, second = grad.contiguous(), first.contiguous(), second.contiguous()
     extent = Extent(first.shape[0], *first.shape[2:])
@@ -92,7 +93,7 @@ def _grad(grad: Tensor, first: Tensor, second: Tensor, steps: int, stride: int, 
     return grads[0].to(first.dtype), grads[1].to(first.dtype)
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(grad: Tensor, first: Tensor, second: Tensor, steps: int, stride: int, margin: int) -> tuple[Tensor, Tensor]:
     return first.new_empty(first.shape), second.new_empty(second.shape)
 
@@ -106,4 +107,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (*_grad(grad, *ctx.saved_tensors, *ctx.sizes), None, None, None)
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, shift
 from vsvfi.ops._launch import Extent, has_kernels, launch
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["Projection", "depth_flow_projection", "flow_projection", "reference"]
 
@@ -124,7 +125,7 @@ def _fill(flow: Tensor, count: Tensor, look_below: bool) -> Tensor:
     return total / found.clamp(min=1)
 
 
-@torch.library.custom_op("vsvfi::flow_projection", mutates_args=())
+@operator("flow_projection")
 def _forward(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: bool) -> tuple[Tensor, Tensor]:
     flow = flow.contiguous()
     weight = None if weight is None else weight.contiguous()
@@ -139,12 +140,12 @@ def _forward(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: 
     return output, coverage
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(flow: Tensor, weight: Tensor | None, fill_holes: bool, look_below: bool) -> tuple[Tensor, Tensor]:
     return flow.new_empty(flow.shape), flow.new_empty(flow.shape[0], 1, *flow.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::flow_projection_grad", mutates_args=())
+@gradient("flow_projection_grad")
 def _grad(
     grad: Tensor, flow: Tensor, weight: Tensor | None, projected: Tensor, coverage: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -159,7 +160,7 @@ def _grad(
     return grad_flow, grad_weight
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(grad: Tensor, flow: Tensor, weight: Tensor | None, projected: Tensor, coverage: Tensor) -> tuple[Tensor, Tensor]:
     return flow.new_empty(flow.shape), flow.new_empty(flow.shape[0], 1, *flow.shape[2:])
 
@@ -175,4 +176,4 @@ def _backward(ctx: Any, grad: Tensor, grad_coverage: Tensor) -> tuple[Tensor | N
     return grad_flow, None if weight is None else grad_weight, None, None
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["reference", "separable_conv"]
 
@@ -62,7 +63,7 @@ def _sizes(vertical: Tensor, horizontal: Tensor, channels: int) -> tuple[int, ..
     return (channels, *vertical.shape[2:], vertical.shape[1], horizontal.shape[1])
 
 
-@torch.library.custom_op("vsvfi::separable_conv", mutates_args=())
+@operator("separable_conv")
 def _forward(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
     image, vertical, horizontal = image.contiguous(), vertical.contiguous(), horizontal.contiguous()
     output = image.new_empty(*image.shape[:2], *vertical.shape[2:])
@@ -72,12 +73,12 @@ def _forward(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
     return output
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
     return image.new_empty(*image.shape[:2], *vertical.shape[2:])
 
 
-@torch.library.custom_op("vsvfi::separable_conv_grad", mutates_args=())
+@gradient("separable_conv_grad")
 def _grad(grad: Tensor, image: Tensor, vertical: Tensor, horizontal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     grad, image, vertical, horizontal = (tensor.contiguous() for tensor in (grad, image, vertical, horizontal))
     wide = accumulator(image)
@@ -94,7 +95,7 @@ def _grad(grad: Tensor, image: Tensor, vertical: Tensor, horizontal: Tensor) -> 
     return grads[0].to(image.dtype), grads[1].to(image.dtype), grads[2].to(image.dtype)
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(grad: Tensor, image: Tensor, vertical: Tensor, horizontal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return image.new_empty(image.shape), image.new_empty(vertical.shape), image.new_empty(horizontal.shape)
 
@@ -108,4 +109,4 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
     return grads
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsvfi.ops._common import accumulator, check, inside, shift
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
+from vsvfi.ops._operator import fake, gradient, operator
 
 __all__ = ["forward_splat", "reference"]
 
@@ -146,7 +147,7 @@ def _by_target(flow: Tensor) -> tuple[Tensor, Tensor]:
     return order, torch.searchsorted(ordered, torch.arange(cells + 1, device=flow.device))
 
 
-@torch.library.custom_op("vsvfi::forward_splat", mutates_args=())
+@operator("forward_splat")
 def _forward(
     image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool, epsilon: int, deterministic: bool
 ) -> tuple[Tensor, Tensor]:
@@ -165,7 +166,7 @@ def _forward(
     return output.to(image.dtype), total
 
 
-@_forward.register_fake
+@fake(_forward)
 def _(
     image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool, epsilon: int, deterministic: bool
 ) -> tuple[Tensor, Tensor]:
@@ -173,7 +174,7 @@ def _(
     return image.new_empty(image.shape), total
 
 
-@torch.library.custom_op("vsvfi::forward_splat_grad", mutates_args=())
+@gradient("forward_splat_grad")
 def _grad(
     grad: Tensor, grad_total: Tensor | None, image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -187,7 +188,7 @@ def _grad(
     return grad_image.to(image.dtype), grad_flow, grad_metric
 
 
-@_grad.register_fake
+@fake(_grad)
 def _(
     grad: Tensor, grad_total: Tensor | None, image: Tensor, flow: Tensor, metric: Tensor | None, softmax: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -219,4 +220,4 @@ def _backward(ctx: Any, grad: Tensor, grad_total: Tensor) -> tuple[Tensor | None
     return grad_image, grad_flow, None if metric is None else grad_metric, None, None, None
 
 
-_forward.register_autograd(_backward, setup_context=_setup)
+torch.library.register_autograd(_forward, _backward, setup_context=_setup)
