@@ -1,6 +1,7 @@
 // How unlike two thumbnails are once motion and brightness are set aside: what tells a cut from a fast pan or a flash.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "api.h"
@@ -68,8 +69,8 @@ Sums unmatched(const float* from, const float* to, int width, int height) {
 // 0 for thumbnails that show the same, about 1 for thumbnails that have nothing in common. At least 8 x 8 samples.
 VSVFI_API float vsvfi_scene_difference(const uint8_t* first, const uint8_t* second, int32_t width, int32_t height) {
   using namespace vsvfi::flow;
-  const std::vector<float> a(first, first + static_cast<ptrdiff_t>(width) * height);
-  const std::vector<float> b(second, second + static_cast<ptrdiff_t>(width) * height);
+  const std::vector<float> a(first, first + static_cast<std::ptrdiff_t>(width) * height);
+  const std::vector<float> b(second, second + static_cast<std::ptrdiff_t>(width) * height);
   const Sums there = unmatched(a.data(), b.data(), width, height), back = unmatched(b.data(), a.data(), width, height);
   return (there.difference + back.difference) / (there.contrast + back.contrast);
 }

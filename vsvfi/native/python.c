@@ -9,9 +9,13 @@
 #include <windows.h>
 #define PSAPI_VERSION 2
 #include <psapi.h>
-#define THREAD_LOCAL __declspec(thread)
 #else
 #include <dlfcn.h>
+#endif
+
+#ifdef _MSC_VER
+#define THREAD_LOCAL __declspec(thread)
+#else
 #define THREAD_LOCAL _Thread_local
 #endif
 
