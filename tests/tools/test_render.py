@@ -281,6 +281,27 @@ def test_rates_that_make_no_sense_are_refused(factor: float | None, fps: str | N
         tool.rate_from(factor, fps)
 
 
+@pytest.mark.parametrize(
+    ("form", "encoded"),
+    [
+        (vs.YUV420P10, vs.YUV420P10),
+        (vs.GRAY8, vs.GRAY8),
+        (vs.RGB24, vs.YUV444P8),
+        (vs.RGBS, vs.YUV444P16),
+        (vs.YUV422PH, vs.YUV422P16),
+        (vs.GRAYS, vs.GRAY16),
+    ],
+)
+def test_every_format_reaches_the_encoder_in_its_own_colours(form: int, encoded: int) -> None:
+    clip = vs.core.std.BlankClip(format=vs.RGB24, width=16, height=16, length=1, color=[200, 90, 30])
+    matrix = {} if form in (vs.RGB24, vs.RGBS) else {"matrix": vs.MATRIX_BT709}
+    ready = tool._for_encoding(clip.resize.Bicubic(format=form, **matrix))
+    assert ready.format.id == encoded
+    seen = ready.resize.Bicubic(format=vs.RGB24, matrix_in=vs.MATRIX_BT709).get_frame(0)
+    if ready.format.color_family == vs.YUV:
+        assert [int(seen[plane][0, 0]) for plane in range(3)] == pytest.approx([200, 90, 30], abs=2)
+
+
 def test_hdr_is_described_in_the_words_of_x265() -> None:
     props = {
         "_Matrix": 9,
