@@ -38,8 +38,9 @@ struct Correlation : CorrelationBase<T> {
     const int64 sample = quotient(row, this->out_height()), out_y = remainder(row, this->out_height());
     const int64 y = out_y - this->margin, plane = this->plane();
     const int left = x - static_cast<int>(this->margin), width = static_cast<int>(this->width);
-    const T* a = static_cast<const T*>(this->first) + sample * this->channels * plane + y * this->width + left;
-    const T* maps = static_cast<const T*>(this->second) + sample * this->channels * plane;
+    const T* a = static_cast<const T*>(this->first) + sample * this->channels * plane;
+    const T* b = static_cast<const T*>(this->second) + sample * this->channels * plane;
+    const int64 own = y * this->width + left;  // May lie outside; an index does, a pointer must not.
     T* out = static_cast<T*>(this->output) + sample * this->side() * this->side() * this->out_plane() +
              out_y * this->out_width() + x;
     const A scale = A(1) / A(this->channels);
@@ -52,17 +53,19 @@ struct Correlation : CorrelationBase<T> {
         const int last = good ? smaller(count, smaller(width - left, width - left - dx)) : 0;
         A sum[kLanes];
         for (int i = 0; i < count; ++i) sum[i] = 0;
-        const T* b = maps + other_y * this->width + left + dx;
+        const int64 other = other_y * this->width + left + dx;
         int64 c = 0;
         for (; c + 4 <= this->channels; c += 4)
           for (int i = first; i < last; ++i) {
-            A s = mad(load(a, c * plane + i), load(b, c * plane + i), sum[i]);
-            s = mad(load(a, (c + 1) * plane + i), load(b, (c + 1) * plane + i), s);
-            s = mad(load(a, (c + 2) * plane + i), load(b, (c + 2) * plane + i), s);
-            sum[i] = mad(load(a, (c + 3) * plane + i), load(b, (c + 3) * plane + i), s);
+            const int64 at_a = c * plane + own + i, at_b = c * plane + other + i;
+            A s = mad(load(a, at_a), load(b, at_b), sum[i]);
+            s = mad(load(a, at_a + plane), load(b, at_b + plane), s);
+            s = mad(load(a, at_a + 2 * plane), load(b, at_b + 2 * plane), s);
+            sum[i] = mad(load(a, at_a + 3 * plane), load(b, at_b + 3 * plane), s);
           }
         for (; c < this->channels; ++c)
-          for (int i = first; i < last; ++i) sum[i] = mad(load(a, c * plane + i), load(b, c * plane + i), sum[i]);
+          for (int i = first; i < last; ++i)
+            sum[i] = mad(load(a, c * plane + own + i), load(b, c * plane + other + i), sum[i]);
         for (int i = 0; i < count; ++i) store(out, i, sum[i] * scale);
       }
     }
@@ -95,12 +98,13 @@ struct CorrelationGrad : CorrelationBase<T> {
         const int other_x = which == 0 ? x + dx : x - dx;
         if (other_y < 0 || other_y >= this->height) continue;
         const int64 grad_y = (which == 0 ? y : other_y) + this->margin, grad_x = (which == 0 ? x : other_x) + this->margin;
-        const T* grad = grads + d * this->out_plane() + grad_y * this->out_width() + grad_x;
-        const T* other = maps + c * plane + other_y * this->width + other_x;
+        const int64 grad = d * this->out_plane() + grad_y * this->out_width() + grad_x;
+        const int64 other = c * plane + other_y * this->width + other_x;
         const int first = larger(0, -other_x), last = smaller(count, width - other_x);
         for (int k = 0; k < kChannels; ++k) {
           if (k >= chunk) break;
-          for (int i = first; i < last; ++i) sum[k][i] = mad(load(grad, i), load(other, k * plane + i), sum[k][i]);
+          for (int i = first; i < last; ++i)
+            sum[k][i] = mad(load(grads, grad + i), load(maps, other + k * plane + i), sum[k][i]);
         }
       }
       for (int k = 0; k < kChannels; ++k) {
