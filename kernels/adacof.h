@@ -154,15 +154,15 @@ struct AdacofGradImage : AdacofBase<T> {
   using typename AdacofBase<T>::A;
   using AdacofBase<T>::AdacofBase;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     for (int tap = 0; tap < this->taps(); ++tap) {
       AdacofCorners<A> at;
       this->corners(at, tap, row, x, count);
-      for (int i = 0; i < count; ++i) {
-        first = smaller(first, at.row[0][i] / static_cast<int>(this->in_width));
-        last = larger(last, at.row[1][i] / static_cast<int>(this->in_width));
-      }
+      for (int i = 0; i < count; ++i)
+        reached.add(at.row[0][i] / static_cast<int>(this->in_width), at.row[1][i] / static_cast<int>(this->in_width));
     }
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {

@@ -164,15 +164,16 @@ struct AdaptiveWarpGradImage : AdaptiveWarpBase<T, fixed_size> {
   using typename Base::A;
   using Base::Base;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     Landing<A> at;
     this->land(at, row, x, count);
     const int offset = 1 - this->side() / 2, h = static_cast<int>(this->height);
     for (int i = 0; i < count; ++i) {
       if (!at.valid[i]) continue;
-      first = smaller(first, clamp_index(at.top[i] + offset, h));
-      last = larger(last, clamp_index(at.top[i] + offset + this->side() - 1, h));
+      reached.add(clamp_index(at.top[i] + offset, h), clamp_index(at.top[i] + offset + this->side() - 1, h));
     }
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {

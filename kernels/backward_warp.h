@@ -165,13 +165,14 @@ struct BackwardWarpGradImage : WarpBase<T, taps> {
   using typename Base::A;
   using Base::Base;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     for (int i = 0; i < count; ++i) {
       const int height = static_cast<int>(this->height);
       const int y = floor_index(position(this->at_y(row, x, i), height, 3));
-      first = smaller(first, clamp_index(y - (taps / 2 - 1), height));
-      last = larger(last, clamp_index(y + taps / 2, height));
+      reached.add(clamp_index(y - (taps / 2 - 1), height), clamp_index(y + taps / 2, height));
     }
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {

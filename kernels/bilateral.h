@@ -106,14 +106,15 @@ struct BilateralCostVolumeGradMap : BilateralBase<T> {
 
   VSVFI_FN A own_scale() const { return static_cast<A>(which == 0 ? this->first_scale : this->second_scale); }
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     const int height = static_cast<int>(this->height);
     for (int64 dy = -this->radius; dy <= this->radius; ++dy)
       for (int i = 0; i < count; ++i) {
         const int y = floor_index(position(this->at_y(row, x, i, A(dy), own_scale()), height, 3));
-        first = smaller(first, clamp_index(y, height));
-        last = larger(last, clamp_index(y + 1, height));
+        reached.add(clamp_index(y, height), clamp_index(y + 1, height));
       }
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {

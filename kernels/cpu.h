@@ -35,14 +35,16 @@ void scatter(const Kernel& kernel, const Extent& extent) {
   const int width = static_cast<int>(extent.width);
   const int64 threads = Pool::instance().threads();
   const int64 bands = threads == 1 ? 1 : std::max<int64>(1, std::min(extent.target_height / 8, 4 * threads));
-  std::vector<int> first(rows, 0), last(rows, INT32_MAX);
+  std::vector<Rows> reached(rows, Rows{0, INT32_MAX});
   if (bands > 1)
     parallel_for(rows, 16, [&](int64 begin, int64 end) {
       for (int64 row = begin; row < end; ++row) {
-        first[row] = INT32_MAX;
-        last[row] = -1;
-        for (int x = 0; x < width; x += kLanes)
-          kernel.targets(row, x, std::min(kLanes, width - x), first[row], last[row]);
+        Rows whole;
+        for (int x = 0; x < width; x += kLanes) {
+          const Rows part = kernel.targets(row, x, std::min(kLanes, width - x));
+          whole.add(part.first, part.last);
+        }
+        reached[row] = whole;
       }
     });
   parallel_for(extent.batch * bands, 1, [&](int64 job, int64 last_job) {
@@ -51,7 +53,7 @@ void scatter(const Kernel& kernel, const Extent& extent) {
       const int begin = static_cast<int>(extent.target_height * band / bands);
       const int end = static_cast<int>(extent.target_height * (band + 1) / bands);
       for (int64 row = sample * extent.height; row < (sample + 1) * extent.height; ++row) {
-        if (last[row] < begin || first[row] >= end) continue;
+        if (reached[row].last < begin || reached[row].first >= end) continue;
         for (int x = 0; x < width; x += kLanes) kernel.span(row, x, std::min(kLanes, width - x), begin, end);
       }
     }

@@ -39,8 +39,19 @@ struct DeformBase : DeformArguments {
   VSVFI_FN int64 place(int64 row, int x) const { return (first_row + row) * out_width + x; }
   VSVFI_FN int64 group_channels() const { return channels / groups; }
 
+  // A span's place in the y offsets of a tap (those in x are a plane further), in its mask, and in its columns.
+  VSVFI_FN int64 offset_place(int64 row, int x, int64 group, int tap) const {
+    return (group * taps() + tap) * 2 * out_plane() + place(row, x);
+  }
+  VSVFI_FN int64 mask_place(int64 row, int x, int64 group, int tap) const {
+    return (group * taps() + tap) * out_plane() + place(row, x);
+  }
+  VSVFI_FN int64 column_place(int64 row, int x, int64 channel, int tap) const {
+    return ((channel * taps() + tap) * rows + row) * out_width + x;
+  }
+
   VSVFI_FN void corners(DeformCorners<A>& at, int64 row, int x, int count, int64 group, int tap) const {
-    const A* dy = static_cast<const A*>(offset) + (group * taps() + tap) * 2 * out_plane() + place(row, x);
+    const A* dy = static_cast<const A*>(offset) + offset_place(row, x, group, tap);
     const A* dx = dy + out_plane();
     const A y = A((first_row + row) * stride - padding + tap / kernel_width * dilation);
     const A left = A(x * stride - padding + tap % kernel_width * dilation);
@@ -56,6 +67,16 @@ struct DeformBase : DeformArguments {
       at.row[1][i] = at.row[0][i] + 1;
       at.column[1][i] = at.column[0][i] + 1;
     }
+  }
+  // Calls visit(corners, group, tap) for every tap of a span.
+  template <class Visit>
+  VSVFI_FN void visit(int64 row, int x, int count, Visit&& visit) const {
+    DeformCorners<A> at;
+    for (int64 group = 0; group < groups; ++group)
+      for (int tap = 0; tap < taps(); ++tap) {
+        corners(at, row, x, count, group, tap);
+        visit(at, group, tap);
+      }
   }
   // Whether a corner is inside the image.
   VSVFI_FN bool inside(const DeformCorners<A>& at, int j, int k, int i) const {
@@ -76,31 +97,27 @@ struct DeformColumns : DeformBase<T> {
   using DeformBase<T>::DeformBase;
 
   VSVFI_FN void span(int64 row, int x, int count) const {
-    const int64 step = this->rows * this->out_width;
-    for (int64 group = 0; group < this->groups; ++group)
-      for (int tap = 0; tap < this->taps(); ++tap) {
-        DeformCorners<A> at;
-        this->corners(at, row, x, count, group, tap);
-        const A* mask = static_cast<const A*>(this->mask) + (group * this->taps() + tap) * this->out_plane() + this->place(row, x);
-        int index[4][kLanes];
-        A weights[4][kLanes];
-        for (int corner = 0; corner < 4; ++corner)
-          for (int i = 0; i < count; ++i) {
-            index[corner][i] = this->index(at, corner / 2, corner % 2, i);
-            const bool inside = this->inside(at, corner / 2, corner % 2, i);
-            weights[corner][i] = inside ? this->weight(at, corner / 2, corner % 2, i) * mask[i] : A(0);
-          }
-        for (int64 k = 0; k < this->group_channels(); ++k) {
-          const int64 c = group * this->group_channels() + k;
-          const T* in = static_cast<const T*>(this->image) + c * this->plane();
-          T* out = static_cast<T*>(this->columns) + (c * this->taps() + tap) * step + row * this->out_width + x;
-          for (int i = 0; i < count; ++i) {
-            A sum = 0;
-            for (int corner = 0; corner < 4; ++corner) sum = mad(weights[corner][i], load(in, index[corner][i]), sum);
-            store(out, i, sum);
-          }
+    this->visit(row, x, count, [&](const DeformCorners<A>& at, int64 group, int tap) {
+      const A* mask = static_cast<const A*>(this->mask) + this->mask_place(row, x, group, tap);
+      int index[4][kLanes];
+      A weights[4][kLanes];
+      for (int corner = 0; corner < 4; ++corner)
+        for (int i = 0; i < count; ++i) {
+          index[corner][i] = this->index(at, corner / 2, corner % 2, i);
+          const bool inside = this->inside(at, corner / 2, corner % 2, i);
+          weights[corner][i] = inside ? this->weight(at, corner / 2, corner % 2, i) * mask[i] : A(0);
+        }
+      const int64 first = group * this->group_channels();
+      for (int64 c = first; c < first + this->group_channels(); ++c) {
+        const T* in = static_cast<const T*>(this->image) + c * this->plane();
+        T* out = static_cast<T*>(this->columns) + this->column_place(row, x, c, tap);
+        for (int i = 0; i < count; ++i) {
+          A sum = 0;
+          for (int corner = 0; corner < 4; ++corner) sum = mad(weights[corner][i], load(in, index[corner][i]), sum);
+          store(out, i, sum);
         }
       }
+    });
   }
 };
 
@@ -111,34 +128,28 @@ struct DeformGradOffset : DeformBase<T> {
   using DeformBase<T>::DeformBase;
 
   VSVFI_FN void span(int64 row, int x, int count) const {
-    const int64 step = this->rows * this->out_width;
-    for (int64 group = 0; group < this->groups; ++group)
-      for (int tap = 0; tap < this->taps(); ++tap) {
-        DeformCorners<A> at;
-        this->corners(at, row, x, count, group, tap);
-        const int64 mask_place = (group * this->taps() + tap) * this->out_plane() + this->place(row, x);
-        const int64 offset_place = (group * this->taps() + tap) * 2 * this->out_plane() + this->place(row, x);
-        const A* mask = static_cast<const A*>(this->mask) + mask_place;
-        A* out_mask = static_cast<A*>(this->grad_mask) + mask_place;
-        A* out = static_cast<A*>(this->grad_offset) + offset_place;
-        for (int i = 0; i < count; ++i) {
-          A product[4] = {0, 0, 0, 0};  // The gradient's products with the image at the four corners.
-          for (int64 k = 0; k < this->group_channels(); ++k) {
-            const int64 c = group * this->group_channels() + k;
-            const T* in = static_cast<const T*>(this->image) + c * this->plane();
-            const T* grad = static_cast<const T*>(this->columns) + (c * this->taps() + tap) * step + row * this->out_width + x;
-            for (int corner = 0; corner < 4; ++corner)
-              if (this->inside(at, corner / 2, corner % 2, i))
-                product[corner] = mad(load(grad, i), load(in, this->index(at, corner / 2, corner % 2, i)), product[corner]);
-          }
-          const A f = at.f[i], g = at.g[i];
-          const A top = product[0] * (A(1) - f) + product[1] * f, bottom = product[2] * (A(1) - f) + product[3] * f;
-          out_mask[i] = top * (A(1) - g) + bottom * g;
-          out[i] = (bottom - top) * mask[i];
-          out[this->out_plane() + i] =
-              ((product[1] - product[0]) * (A(1) - g) + (product[3] - product[2]) * g) * mask[i];
+    this->visit(row, x, count, [&](const DeformCorners<A>& at, int64 group, int tap) {
+      const int64 mask_place = this->mask_place(row, x, group, tap);
+      const A* mask = static_cast<const A*>(this->mask) + mask_place;
+      A* out_mask = static_cast<A*>(this->grad_mask) + mask_place;
+      A* out = static_cast<A*>(this->grad_offset) + this->offset_place(row, x, group, tap);
+      const int64 first = group * this->group_channels();
+      for (int i = 0; i < count; ++i) {
+        A product[4] = {0, 0, 0, 0};  // The gradient's products with the image at the four corners.
+        for (int64 c = first; c < first + this->group_channels(); ++c) {
+          const T* in = static_cast<const T*>(this->image) + c * this->plane();
+          const A grad = load(static_cast<const T*>(this->columns), this->column_place(row, x + i, c, tap));
+          for (int corner = 0; corner < 4; ++corner)
+            if (this->inside(at, corner / 2, corner % 2, i))
+              product[corner] = mad(grad, load(in, this->index(at, corner / 2, corner % 2, i)), product[corner]);
         }
+        const A f = at.f[i], g = at.g[i];
+        const A top = product[0] * (A(1) - f) + product[1] * f, bottom = product[2] * (A(1) - f) + product[3] * f;
+        out_mask[i] = top * (A(1) - g) + bottom * g;
+        out[i] = (bottom - top) * mask[i];
+        out[this->out_plane() + i] = ((product[1] - product[0]) * (A(1) - g) + (product[3] - product[2]) * g) * mask[i];
       }
+    });
   }
 };
 
@@ -148,39 +159,32 @@ struct DeformGradImage : DeformBase<T> {
   using typename DeformBase<T>::A;
   using DeformBase<T>::DeformBase;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
-    for (int64 group = 0; group < this->groups; ++group)
-      for (int tap = 0; tap < this->taps(); ++tap) {
-        DeformCorners<A> at;
-        this->corners(at, row, x, count, group, tap);
-        for (int i = 0; i < count; ++i) {
-          if (!at.valid[i]) continue;
-          first = smaller(first, larger(at.row[0][i], 0));
-          last = larger(last, smaller(at.row[1][i], static_cast<int>(this->height) - 1));
-        }
-      }
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
+    const int bottom = static_cast<int>(this->height) - 1;
+    this->visit(row, x, count, [&](const DeformCorners<A>& at, int64, int) {
+      for (int i = 0; i < count; ++i)
+        if (at.valid[i]) reached.add(larger(at.row[0][i], 0), smaller(at.row[1][i], bottom));
+    });
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {
-    const int64 step = this->rows * this->out_width;
-    for (int64 group = 0; group < this->groups; ++group)
-      for (int tap = 0; tap < this->taps(); ++tap) {
-        DeformCorners<A> at;
-        this->corners(at, row, x, count, group, tap);
-        const A* mask = static_cast<const A*>(this->mask) + (group * this->taps() + tap) * this->out_plane() + this->place(row, x);
-        for (int i = 0; i < count; ++i)
-          for (int corner = 0; corner < 4; ++corner) {
-            const int j = corner / 2, k = corner % 2;
-            if (!this->inside(at, j, k, i) || at.row[j][i] < begin || at.row[j][i] >= end) continue;
-            const A share = this->weight(at, j, k, i) * mask[i];
-            const int index = this->index(at, j, k, i);
-            for (int64 m = 0; m < this->group_channels(); ++m) {
-              const int64 c = group * this->group_channels() + m;
-              const T* grad = static_cast<const T*>(this->columns) + (c * this->taps() + tap) * step + row * this->out_width + x;
-              add(static_cast<A*>(this->grad_image), c * this->plane() + index, share * load(grad, i));
-            }
+    this->visit(row, x, count, [&](const DeformCorners<A>& at, int64 group, int tap) {
+      const A* mask = static_cast<const A*>(this->mask) + this->mask_place(row, x, group, tap);
+      const int64 first = group * this->group_channels();
+      for (int i = 0; i < count; ++i)
+        for (int corner = 0; corner < 4; ++corner) {
+          const int j = corner / 2, k = corner % 2;
+          if (!this->inside(at, j, k, i) || at.row[j][i] < begin || at.row[j][i] >= end) continue;
+          const A share = this->weight(at, j, k, i) * mask[i];
+          const int index = this->index(at, j, k, i);
+          for (int64 c = first; c < first + this->group_channels(); ++c) {
+            const A grad = load(static_cast<const T*>(this->columns), this->column_place(row, x + i, c, tap));
+            add(static_cast<A*>(this->grad_image), c * this->plane() + index, share * grad);
           }
-      }
+        }
+    });
   }
 };
 

@@ -59,20 +59,18 @@ struct ForwardSplat : SplatBase<T> {
   using typename SplatBase<T>::A;
   using SplatBase<T>::SplatBase;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     const A* fy = static_cast<const A*>(this->flow) + this->place(row, x, 2) + this->plane();
     const int height = static_cast<int>(this->height);
     const A y = A(remainder(row, this->height));
-    int low = first, high = last;
     for (int i = 0; i < count; ++i) {
       const A at = y + fy[i];
       const bool good = (at >= A(-1)) & (at < A(height));
       const int top = floor_index(good ? at : A(0));
-      low = smaller(low, good ? larger(top, 0) : low);
-      high = larger(high, good ? smaller(top + 1, height - 1) : high);
+      reached.add(good ? larger(top, 0) : reached.first, good ? smaller(top + 1, height - 1) : reached.last);
     }
-    first = low;
-    last = high;
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {

@@ -2,7 +2,8 @@
 //
 // A kernel is a struct: the fields of its arguments (8 bytes each, so that Python can pack them), and
 //   void span(int64 row, int x, int count) const                          for gathers, and
-//   void span(int64 row, int x, int count, int begin, int end) const     for scatters,
+//   void span(int64 row, int x, int count, int begin, int end) const     for scatters, with
+//   Rows targets(int64 row, int x, int count) const                      the rows that such a span reaches,
 // which work on `count` neighbouring pixels of one row (row = sample * height + y). On a CPU a span has up to kLanes
 // pixels, and loops over lanes are what the compiler vectorises; on a GPU it has one, and those loops vanish.
 // A scatter adds to the target rows [begin, end) only: threads of a CPU own a band of rows each, which makes the sum's
@@ -124,6 +125,16 @@ VSVFI_FN int64 remainder(int64 row, int64 height) { return static_cast<unsigned>
 
 VSVFI_FN int smaller(int a, int b) { return a < b ? a : b; }
 VSVFI_FN int larger(int a, int b) { return a > b ? a : b; }
+
+// The first and the last target row that a part of a scatter reaches; none at first.
+struct Rows {
+  int first = 0x7fffffff, last = -1;
+
+  VSVFI_FN void add(int low, int high) {
+    first = smaller(first, low);
+    last = larger(last, high);
+  }
+};
 
 // A coordinate in an axis of `size` pixels, at most `margin` pixels outside; NaN counts as far left.
 template <class A>

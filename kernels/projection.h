@@ -48,13 +48,14 @@ struct FlowProjection : ProjectionBase<T> {
   using typename ProjectionBase<T>::A;
   using ProjectionBase<T>::ProjectionBase;
 
-  VSVFI_FN void targets(int64 row, int x, int count, int& first, int& last) const {
+  VSVFI_FN Rows targets(int64 row, int x, int count) const {
+    Rows reached;
     int rows[2], columns[2];
     for (int i = 0; i < count; ++i) {
       if (!this->target(row, x + i, rows, columns)) continue;
-      first = smaller(first, rows[0]);
-      last = larger(last, rows[1]);
+      reached.add(rows[0], rows[1]);
     }
+    return reached;
   }
 
   VSVFI_FN void span(int64 row, int x, int count, int begin, int end) const {
