@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+
 import pytest
 import torch
 from catalogue import OPERATORS, Operator, Problem, problems
@@ -10,7 +13,7 @@ from torch import Tensor
 
 operators = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.id)
 quick = settings(
-    max_examples=5,
+    max_examples=int(os.environ.get("VSVFI_EXAMPLES", "5")),
     deadline=None,
     derandomize=True,
     database=None,
@@ -122,6 +125,19 @@ def test_batches_are_independent(operator: Operator, device: str) -> None:
             tensor[sample : sample + 1] if split else tensor for tensor, split in zip(inputs, per_sample, strict=True)
         ]
         torch.testing.assert_close(operator.run(*parts), whole[sample : sample + 1], rtol=0, atol=1e-6)
+
+
+@operators
+@pytest.mark.parametrize("empty", ["channels", "height", "width"])
+def test_nothing_gives_nothing_or_an_error(operator: Operator, device: str, empty: str) -> None:
+    inputs = operator.inputs(dataclasses.replace(Problem(), **{empty: 0}), torch.float32, device)
+    try:
+        output = operator.run(*(tensor.requires_grad_() for tensor in inputs))
+    except ValueError as error:
+        assert str(error).startswith(operator.id.split("-")[0])  # noqa: PT017
+    else:
+        assert_close(output, operator.reference(*inputs), 2e-5)
+        output.sum().backward()
 
 
 @operators

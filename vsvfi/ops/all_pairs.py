@@ -92,7 +92,7 @@ def reference(volume: Tensor, coords: Tensor, radius: int) -> Tensor:
     fx, fy = x - left, y - top
     window = window[:, :-1] * (1 - fx) + window[:, 1:] * fx
     window = window[:, :, :-1] * (1 - fy) + window[:, :, 1:] * fy
-    return window.reshape(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()
+    return window.reshape(batch, height, width, (2 * radius + 1) ** 2).permute(0, 3, 1, 2).contiguous()
 
 
 def _sizes(volume: Tensor, coords: Tensor, radius: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vsvfi.ops._common import accumulator, check
 from vsvfi.ops._launch import Extent, has_kernels, launch, storage
@@ -49,8 +50,9 @@ def separable_conv(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tenso
 def reference(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
     """`separable_conv` in plain torch."""
     dtype = accumulator(image)
-    height = vertical.shape[2]
-    windows = image.to(dtype).unfold(3, horizontal.shape[1], 1)
+    height, width = vertical.shape[2:]
+    # A column more than is used, so that there is a window where the output has no columns.
+    windows = functional.pad(image.to(dtype), (0, 1)).unfold(3, horizontal.shape[1], 1)[:, :, :, :width]
     kernel = horizontal.to(dtype).permute(0, 2, 3, 1)[:, None]
     output = kernel.new_zeros(())
     for j in range(vertical.shape[1]):
