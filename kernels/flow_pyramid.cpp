@@ -1,5 +1,7 @@
 #include "flow_pyramid.h"
 
+#include <cstddef>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
@@ -12,33 +14,41 @@ namespace {
 
 constexpr int kGrain = 16;  // rows a thread takes at a time
 
-// Sums of integers may be taken in any order, and so many at once.
 template <class S>
-using Total = std::conditional_t<std::is_same_v<S, Sample<kByte>> || std::is_same_v<S, Sample<kWord>>, uint32_t, float>;
+constexpr bool kInteger = std::is_same_v<S, Sample<kByte>> || std::is_same_v<S, Sample<kWord>>;
 
-template <class S>
-Total<S> total_of(typename S::Type sample) {
-  if constexpr (std::is_same_v<Total<S>, uint32_t>) {
-    return sample;
-  } else {
-    return S::load(sample);
+// Sums of integers may be taken in any order: down the columns first, many columns at once.
+template <class S, class Column>
+void add_blocks(const Plane& plane, float gain, int shrink, int whole, int y, float* sums) {
+  std::vector<Column> columns(static_cast<size_t>(whole) * shrink);
+  for (int dy = 0; dy < shrink; ++dy) {
+    const auto* row = row_of<S>(plane, std::min(y * shrink + dy, plane.height - 1));
+    for (size_t x = 0; x < columns.size(); ++x) columns[x] = static_cast<Column>(columns[x] + row[x]);
+  }
+  for (int x = 0; x < whole; ++x) {
+    const Column* block = columns.data() + static_cast<size_t>(x) * shrink;
+    sums[x] += static_cast<float>(std::accumulate(block, block + shrink, uint32_t{0})) * gain;
   }
 }
 
 template <class S>
 void add_plane(const Plane& plane, float gain, int shrink, int width, int y, float* sums) {
   const int whole = std::min(width, plane.width / shrink);
+  if (kInteger<S> && shrink > 2) {
+    const bool narrow = std::is_same_v<S, Sample<kByte>> && shrink <= 257;  // 257 * 255 is the most 16 bits hold
+    (narrow ? add_blocks<S, uint16_t> : add_blocks<S, uint32_t>)(plane, gain, shrink, whole, y, sums);
+  }
   for (int dy = 0; dy < shrink; ++dy) {
     const auto* row = row_of<S>(plane, std::min(y * shrink + dy, plane.height - 1));
     if (shrink == 1) {
       for (int x = 0; x < whole; ++x) sums[x] += S::load(row[x]) * gain;
     } else if (shrink == 2) {
       for (int x = 0; x < whole; ++x) sums[x] += (S::load(row[2 * x]) + S::load(row[2 * x + 1])) * gain;
-    } else {
+    } else if (!kInteger<S>) {
       for (int x = 0; x < whole; ++x) {
-        Total<S> sum = 0;
-        for (int dx = 0; dx < shrink; ++dx) sum += total_of<S>(row[x * shrink + dx]);
-        sums[x] += static_cast<float>(sum) * gain;
+        float sum = 0.0f;
+        for (int dx = 0; dx < shrink; ++dx) sum += S::load(row[x * shrink + dx]);
+        sums[x] += sum * gain;
       }
     }
     for (int x = whole; x < width; ++x) {
