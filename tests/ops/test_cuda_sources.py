@@ -64,7 +64,7 @@ def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dt
     options = [*_launch.cuda_options(), *added]
     (error,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
-    log = b" " * size
+    log = bytearray(size)  # An empty log written over bytes would turn every b" " of this process into zeros.
     nvrtc.nvrtcGetProgramLog(program, log)
     assert error == 0, log.decode()
     nvrtc.nvrtcDestroyProgram(program)
