@@ -7,9 +7,20 @@ import os
 
 import pytest
 import torch
-from catalogue import OPERATORS, Operator, Problem, problems
+from catalogue import (
+    OPERATORS,
+    Operator,
+    Problem,
+    adacof_inputs,
+    image_and_flow,
+    problems,
+    separable_inputs,
+    with_kernels,
+)
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
+
+from vsvfi import ops
 
 operators = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.id)
 quick = settings(
@@ -86,6 +97,49 @@ def test_backward_is_the_transpose(operator: Operator, device: str, problem: Pro
     y = torch.randn(output.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(device)
     (transposed,) = torch.autograd.grad(output, x, y)
     torch.testing.assert_close((output * y).sum(), (x * transposed).sum(), rtol=1e-9, atol=1e-8)
+
+
+@quick
+@given(problem=problems)
+def test_no_motion_is_the_identity(device: str, problem: Problem) -> None:
+    image, flow = (tensor.to(device) for tensor in image_and_flow(problem, torch.float32))
+    still, batch, size = torch.zeros_like(flow), problem.batch, image.shape[2:]
+    for mode in ("bilinear", "bicubic"):
+        for border in ("replicate", "zeros"):
+            assert_close(ops.backward_warp(image, still, mode=mode, border=border), image, 1e-6)
+    for mode in ("sum", "average", "linear", "softmax"):
+        metric = torch.full_like(still[:, :1], 0.5) if mode in ("linear", "softmax") else None
+        assert_close(ops.forward_splat(image, still, mode=mode, metric=metric), image, 1e-6)
+    taps = torch.arange(16, device=device).view(1, 16, 1, 1).expand(batch, 16, *size)
+    assert_close(ops.adaptive_warp(image, still, (taps == 5).float()), image, 1e-6)
+    assert_close(ops.adacof(image, torch.ones_like(still[:, :1]), still[:, :1], still[:, :1]), image, 1e-6)
+    assert_close(ops.voxel_sample(image, image, still, torch.full_like(still[:, :1], 0.3)), image, 1e-6)
+    assert_close(ops.flow_projection(still).flow, still, 0)
+
+
+@quick
+@given(problem=problems)
+def test_constants_stay_constant(device: str, problem: Problem) -> None:
+    """Weights that sum to 1 keep doing so wherever the samples lie: far outside, nowhere, at infinity."""
+    flow = image_and_flow(problem, torch.float32)[1].to(device)
+    image = torch.full((problem.batch, 2, *flow.shape[2:]), 0.7, device=device)
+    for mode in ("bilinear", "bicubic"):
+        for aligned in (True, False):
+            assert_close(ops.backward_warp(image, flow, mode=mode, align_corners=aligned), image, 1e-5)
+    arrived = ops.forward_splat(torch.ones_like(flow[:, :1]), flow)
+    mean = ops.forward_splat(image, flow, mode="average", epsilon="zero")
+    assert_close(mean, torch.where(arrived > 0, image, 0), 1e-5)
+    # The taps of each quadrant of the adaptive window sum to 1.
+    quadrants = with_kernels(4)(problem, torch.float32)[2].to(device).exp().unflatten(1, (2, 2, 2, 2))
+    kernels = (quadrants / quadrants.sum((2, 4), keepdim=True)).flatten(1, 4)
+    assert_close(ops.adaptive_warp(image, flow, kernels), image, 1e-5)
+    padded, weight, *offsets = (tensor.to(device) for tensor in adacof_inputs(3, 2)(problem, torch.float32))
+    assert_close(
+        ops.adacof(torch.full_like(padded, 0.7), weight.softmax(1), *offsets, dilation=2)[:, :1], image[:, :1], 1e-4
+    )
+    padded, *pair = (tensor.to(device) for tensor in separable_inputs(5, 3)(problem, torch.float32))
+    same = ops.separable_conv(torch.full_like(padded, 0.7), *(taps.softmax(1) for taps in pair))
+    assert_close(same[:, :1], image[:, :1], 1e-5)
 
 
 @operators

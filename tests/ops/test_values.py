@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import mmap
+import sys
 
 import pytest
 import torch
 from torch import Tensor
 
 from vsvfi import ops
+from vsvfi.ops import _launch
 
 
 def row(*values: float) -> Tensor:
@@ -158,32 +161,34 @@ def test_voxel_sample() -> None:
     assert ops.voxel_sample(RAMP, RAMP, shifts(1.0), weight).tolist() == row(17.5, 25, 35, 37.5).tolist()
 
 
-def test_constant_images_stay_constant() -> None:
-    generator = torch.Generator().manual_seed(1)
-    flow = torch.randn(1, 2, 9, 13, generator=generator) * 6
-    image = torch.full((1, 2, 9, 13), 0.7)
-    for mode in ("bilinear", "bicubic"):
-        for aligned in (True, False):
-            torch.testing.assert_close(ops.backward_warp(image, flow, mode=mode, align_corners=aligned), image)
-    arrived = ops.forward_splat(torch.ones(1, 1, 9, 13), flow)
-    mean = ops.forward_splat(image, flow, mode="average", epsilon="zero")
-    torch.testing.assert_close(mean, torch.where(arrived > 0, image, 0))
-    kernels = torch.rand(1, 16, 9, 13, generator=generator)
-    quadrants = kernels.view(1, 2, 2, 2, 2, 9, 13)
-    kernels = (quadrants / quadrants.sum((2, 4), keepdim=True)).view(1, 16, 9, 13)
-    torch.testing.assert_close(ops.adaptive_warp(image, flow, kernels), image)
-    taps = torch.softmax(torch.randn(1, 9, 7, 11, generator=generator), 1)
-    torch.testing.assert_close(ops.adacof(image, taps, *torch.randn(2, 1, 9, 7, 11) * 5), image[:, :, :7, :11])
-    vertical, horizontal = (torch.softmax(torch.randn(1, 3, 7, 11, generator=generator), 1) for _ in range(2))
-    torch.testing.assert_close(ops.separable_conv(image, vertical, horizontal), image[:, :, :7, :11])
-
-
 def test_splatting_keeps_the_sum_of_what_stays_inside() -> None:
     generator = torch.Generator().manual_seed(2)
     image = torch.zeros(1, 1, 20, 20, dtype=torch.float64)
     image[:, :, 8:12, 8:12] = torch.rand(4, 4, generator=generator, dtype=torch.float64)
     flow = torch.rand(1, 2, 20, 20, generator=generator, dtype=torch.float64) * 10 - 5
     torch.testing.assert_close(ops.forward_splat(image, flow).sum(), image.sum())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs memory that is reserved and never used")
+def test_indices_do_not_overflow() -> None:
+    """A tensor of more than 2**31 elements, as features of 16K frames are; only what is read is ever in memory."""
+    shape = (1, 20, 8640, 15360)
+    no_reserve = 0x4000  # mmap.MAP_NORESERVE, from Python 3.13 on.
+    memory = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve)
+    image = torch.frombuffer(memory, dtype=torch.float32).view(shape)
+    assert image.numel() > 2**31
+    image[0, -1, -1, -1] = 3
+    flow = shifts(15358.0, width=1, y=8639.0).requires_grad_()
+    sample = ops.backward_warp(image, flow + torch.tensor([0.5, 0]).view(1, 2, 1, 1))
+    assert sample.flatten().tolist() == [0] * 19 + [1.5]
+    sample.sum().backward()
+    assert flow.grad.flatten().tolist() == [3, 0]
+
+
+def test_planes_beyond_the_kernels_reach_run_the_reference() -> None:
+    assert _launch.has_kernels(torch.empty(1, 64, 8640, 15360, device="meta"))
+    assert not _launch.has_kernels(torch.empty(1, 1, 2**16, 2**16, device="meta"))
+    assert not _launch.has_kernels(torch.empty(2**16, 1, 2**16, 1, device="meta"))
 
 
 BAD = [
