@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from vsvfi.backend import PlaneFrame
+from vsvfi.backends.flow import kernels
 from vsvfi.backends.jnmr.warp import sample
 from vsvfi.ops import forward_splat
 
@@ -29,6 +31,13 @@ AGREEMENT_REACH = 16
 REPEATED = 0.05
 """An outer frame in which less than this share of the inner motion is seen counts as a repeated one."""
 
+SURROUNDINGS = 21
+"""Width in pixels of the square in which two flows are compared."""
+
+DOUBT = 0.5
+"""The second flow is taken where its mean error is lower by this much, of 255."""
+
+_SEARCH = kernels.Search(thin=2, stride=3, rounds=4, iterations=4, reach=16)
 _MINIMUM = 0.05
 _SEEN = 1e-3
 
@@ -75,22 +84,50 @@ class Prior(NamedTuple):
 def measure_flows(
     frames: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]],
 ) -> NDArray[np.float32]:
-    """Dense optical flow (DIS at its finest scale) between the luma ``(H, W)`` of four frames.
+    """Dense optical flow between the luma ``(H, W)`` of four frames.
+
+    Two estimates are made: OpenCV's DIS at its finest scale, which is exact, and the search of ``model="flow"``,
+    refined, which finds small things that move far. Each place takes the one that explains its surroundings better.
 
     Returns:
         ``(4, 2, H, W)``: second to third, third to second, second to first, third to fourth; 0 between frames
         that are the same, as where a window repeats a frame at a cut.
     """
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setFinestScale(0)
+    pyramids = [kernels.pyramid(_plane_frame(frame), 1) for frame in frames]
     flows = []
     for source, target in ((1, 2), (2, 1), (1, 0), (2, 3)):
-        if np.array_equal(frames[source], frames[target]):
-            flows.append(np.zeros((2, *frames[source].shape), np.float32))
+        first, second = frames[source], frames[target]
+        if np.array_equal(first, second):
+            flow = np.zeros((*first.shape, 2), np.float32)
         else:
-            flow = dis.calc(frames[source], frames[target], np.empty(0, np.float32))
-            flows.append(np.moveaxis(np.asarray(flow, np.float32), 2, 0))
+            dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            dis.setFinestScale(0)
+            exact = np.asarray(dis.calc(first, second, np.empty(0, np.float32)), np.float32)
+            found = _upsampled(kernels.search(pyramids[source], pyramids[target], _SEARCH), first.shape)
+            far = np.asarray(cv2.VariationalRefinement.create().calc(first, second, found), np.float32)
+            better = _mismatch(first, second, far) + DOUBT < _mismatch(first, second, exact)
+            flow = np.where(better[..., None], far, exact)
+        flows.append(np.moveaxis(flow, 2, 0))
     return np.ascontiguousarray(np.stack(flows))
+
+
+def _plane_frame(luma: NDArray[np.uint8]) -> PlaneFrame:
+    return PlaneFrame(planes=(luma,), family="GRAY", bits=8, subsampling=(0, 0), full_range=True)
+
+
+def _upsampled(flow: tuple[NDArray[np.float32], NDArray[np.float32]], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """A flow on the search's grid as ``(H, W, 2)``."""
+    height, width = size
+    large = [cv2.resize(part, None, fx=_SEARCH.thin, fy=_SEARCH.thin)[:height, :width] for part in flow]
+    return np.stack(large, -1).astype(np.float32, copy=False)
+
+
+def _mismatch(first: NDArray[np.uint8], second: NDArray[np.uint8], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean absolute difference ``(H, W)``, around each pixel, of a frame and the other one moved onto it."""
+    y, x = np.mgrid[: first.shape[0], : first.shape[1]].astype(np.float32)
+    moved = cv2.remap(second, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    difference = cv2.absdiff(first, moved.astype(np.uint8, copy=False)).astype(np.float32)
+    return np.asarray(cv2.boxFilter(difference, -1, (SURROUNDINGS, SURROUNDINGS)), np.float32)
 
 
 def prior_motion(flows: Tensor, timestep: Tensor) -> Prior:
