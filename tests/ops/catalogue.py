@@ -214,9 +214,9 @@ def _splats() -> list[Operator]:
     found.append(
         Operator(
             "forward_splat-linear-add",
-            lambda i, f, m: ops.forward_splat(i, f, mode="linear", metric=m.square()),
-            lambda i, f, m: splat.reference(i, f, m.square(), "add"),
-            with_metric,
+            lambda i, f, m: ops.forward_splat(i, f, mode="linear", metric=m),
+            lambda i, f, m: splat.reference(i, f, m, "add"),
+            lambda p, dtype: [*image_and_flow(p, dtype), flow_and_weight(p, dtype)[1]],
             linear=0,
         )
     )

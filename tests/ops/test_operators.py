@@ -182,6 +182,33 @@ def test_batches_are_independent(operator: Operator, device: str) -> None:
 
 
 @operators
+def test_every_argument_is_checked(operator: Operator, device: str) -> None:
+    name = operator.id.split("-")[0]
+    inputs = operator.inputs(Problem(), torch.float32, device)
+    for i, tensor in enumerate(inputs):
+        others = inputs[:i], inputs[i + 1 :]
+        with pytest.raises(TypeError, match=f"^{name}: .* floating-point type, got torch.int32"):
+            operator.run(*others[0], tensor.int(), *others[1])
+        with pytest.raises(ValueError, match=rf"^{name}: .* must have the shape \(.*\), got \("):
+            operator.run(*others[0], tensor[..., None], *others[1])
+        if len(inputs) > 1:
+            with pytest.raises(ValueError, match=f"^{name}: .* is on .*; move them to one device"):
+                operator.run(*others[0], tensor.to("meta"), *others[1])
+
+
+@operators
+def test_flows_of_any_type_are_taken(operator: Operator, device: str) -> None:
+    """All but the first tensor may be half or double: what counts is their value."""
+    inputs = [tensor.half() for tensor in operator.inputs(Problem(1, 3, 6, 40), torch.float32, device)]
+    first, *rest = [tensor.float() for tensor in inputs]
+    expected = operator.run(first, *rest)
+    for dtype in (torch.float16, torch.float64):
+        output = operator.run(first, *(tensor.to(dtype) for tensor in rest))
+        assert output.dtype == first.dtype
+        assert_close(output, expected, 1e-5)
+
+
+@operators
 @pytest.mark.parametrize("empty", ["channels", "height", "width"])
 def test_nothing_gives_nothing_or_an_error(operator: Operator, device: str, empty: str) -> None:
     inputs = operator.inputs(dataclasses.replace(Problem(), **{empty: 0}), torch.float32, device)

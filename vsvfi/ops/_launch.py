@@ -63,13 +63,16 @@ def _fits(tensor: Tensor) -> bool:
     return tensor.shape[-2] * tensor.shape[-1] <= MAX_INDEX and tensor.shape[0] * tensor.shape[-2] <= MAX_INDEX
 
 
-def storage(*tensors: Tensor | None) -> torch.dtype:
-    """The type in which kernels take images: the given ones' common type, and at least float32 on a CPU."""
-    given = [tensor for tensor in tensors if tensor is not None]
-    dtypes = {tensor.dtype for tensor in given}
-    if torch.float64 in dtypes:
+def storage(image: Tensor, *others: Tensor) -> torch.dtype:
+    """The type in which kernels take images and what is stored like them.
+
+    float64 for a float64 image alone, for which coordinates and sums are float64 too; otherwise the common type, or
+    float32 where there is none, and on a CPU.
+    """
+    if image.dtype == torch.float64:
         return torch.float64
-    return torch.float32 if len(dtypes) > 1 or given[0].device.type == "cpu" else given[0].dtype
+    common = all(other.dtype == image.dtype for other in others)
+    return image.dtype if common and image.device.type != "cpu" else torch.float32
 
 
 @cache

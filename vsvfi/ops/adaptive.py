@@ -31,6 +31,10 @@ def adaptive_warp(image: Tensor, flow: Tensor, kernels: Tensor) -> Tensor:
         ``(N, C, H, W)`` of the image's type. A pixel whose target leaves the image, or whose flow is NaN or at least
         half the image's size, is a copy of the image at its own place; as in the published kernels, no gradient
         flows through such a pixel.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or ``S`` is less than 2.
     """
     check("adaptive_warp", image=(image, (None, None, None, None)))
     batch, _, height, width = image.shape

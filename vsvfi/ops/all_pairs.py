@@ -28,6 +28,10 @@ def all_pairs_correlation(first: Tensor, second: Tensor, *, levels: int = 4, nor
     Returns:
         ``levels`` tensors ``(N, H * W, H2 >> level, W2 >> level)`` in float32 (float64 for float64). The volume is
         as large as it sounds: 4.2 GB for 1080p features at an eighth of the size.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or the second map is too small for the levels.
     """
     check("all_pairs_correlation", first=(first, (None, None, None, None)))
     check("all_pairs_correlation", first=(first, (None,) * 4), second=(second, (*first.shape[:2], None, None)))
@@ -56,9 +60,13 @@ def correlation_lookup(pyramid: Sequence[Tensor], coords: Tensor, *, radius: int
         radius: The square's half side in pixels of each level.
 
     Returns:
-        ``(N, levels * (2 * radius + 1) ** 2, H, W)`` of the pyramid's type: bilinear samples, 0 outside. Channel
-        ``level * (2 * radius + 1) ** 2 + i * (2 * radius + 1) + j`` is displaced by ``i - radius`` in x and
+        ``(N, levels * (2 * radius + 1) ** 2, H, W)`` of the pyramid's type: bilinear samples, 0 outside and at NaN.
+        Channel ``level * (2 * radius + 1) ** 2 + i * (2 * radius + 1) + j`` is displaced by ``i - radius`` in x and
         ``j - radius`` in y: x is the slow index here, as published checkpoints expect.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or there are no levels.
     """
     check("correlation_lookup", coords=(coords, (None, 2, None, None)))
     batch, _, height, width = coords.shape

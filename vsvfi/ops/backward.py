@@ -45,6 +45,10 @@ def backward_warp(
     Returns:
         ``(N, C, H, W)`` of the image's type.
 
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, the image has no pixels, or there is no such mode.
+
     Gradients are those of the formula with ``floor`` held constant: at an exact integer the derivative is the one
     towards positive x and y.
     """

@@ -29,12 +29,16 @@ def bilateral_cost_volume(first: Tensor, second: Tensor, motion: Tensor, *, time
     Args:
         first: ``(N, C, H, W)``; divided by its norm over the channels here.
         second: ``(N, C, H, W)``; likewise.
-        motion: ``(N, 2, H, W)`` in pixels of these maps, channel 0 = x, 1 = y.
+        motion: ``(N, 2, H, W)`` in pixels of these maps, channel 0 = x, 1 = y; what is not finite lies outside.
         timestep: From 0 to 1.
         radius: The largest displacement.
 
     Returns:
         ``(N, (2 * radius + 1) ** 2, H, W)`` of the first's type.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or the timestep or the radius is out of range.
     """
     check("bilateral_cost_volume", first=(first, (None, None, None, None)))
     batch, channels, height, width = first.shape

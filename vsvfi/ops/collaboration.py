@@ -32,6 +32,10 @@ def adacof(image: Tensor, weight: Tensor, offset_y: Tensor, offset_x: Tensor, *,
 
     Returns:
         ``(N, C, H, W)`` of the image's type. The gradient to the image is exact (the published kernel has none).
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or there are no taps.
     """
     check("adacof", image=(image, (None, None, None, None)))
     batch, channels, height, width = image.shape

@@ -44,6 +44,10 @@ def deform_conv2d(
     Returns:
         ``(N, Co, Ho, Wo)`` of the image's type, ``Ho = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1``. Samples
         are bilinear with zeros outside; a position that is NaN or a pixel or more outside gives 0.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or the kernel does not fit the image.
     """
     name = "deform_conv2d"
     check(name, image=(image, (None,) * 4))

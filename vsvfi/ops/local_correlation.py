@@ -34,6 +34,10 @@ def correlation(
     Returns:
         ``(N, (2 * (radius // stride) + 1) ** 2, H + 2 * (padding - radius), ...)`` of the first's type, summed in
         float32 (float64 for float64).
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, there are no channels, or ``padding`` is too small.
     """
     check("correlation", first=(first, (None, None, None, None)), second=(second, tuple(first.shape)))
     if radius < 0 or stride < 1:

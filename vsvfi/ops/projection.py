@@ -42,6 +42,10 @@ def flow_projection(
     Returns:
         The flow from the new frame back to the source, and the number of vectors that reached each pixel, both in
         float32 (float64 for a float64 flow). Gradients ignore the filling of holes.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: the flow has not two channels.
     """
     check("flow_projection", flow=(flow, (None, 2, None, None)))
     return _project(flow, None, timestep, fill_holes, look_below)
@@ -61,6 +65,10 @@ def depth_flow_projection(
     Returns:
         The projected flow, and the sum of weights that reached each pixel. The gradient to ``weight`` is the exact
         one; the published kernel has a sign slip there, which matters to training only.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together.
     """
     check("depth_flow_projection", flow=(flow, (None, 2, None, None)))
     batch, _, height, width = flow.shape

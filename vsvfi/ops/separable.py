@@ -25,6 +25,10 @@ def separable_conv(image: Tensor, vertical: Tensor, horizontal: Tensor) -> Tenso
 
     Returns:
         ``(N, C, H, W)`` of the image's type (Niklaus et al., ICCV 2017, arXiv 1708.01692). Nothing is normalised.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or there are no taps.
     """
     check(
         "separable_conv",

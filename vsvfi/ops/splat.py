@@ -45,6 +45,10 @@ def forward_splat(
 
     Returns:
         ``(N, C, H, W)`` of the image's type; 0 where nothing arrived.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together, or mode and metric do not.
     """
     if mode not in MODES or epsilon not in EPSILONS:
         raise ValueError(

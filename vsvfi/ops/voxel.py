@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from vsvfi.ops._common import check
 from vsvfi.ops.backward import backward_warp
 
 __all__ = ["voxel_sample"]
@@ -18,10 +19,24 @@ def voxel_sample(first: Tensor, second: Tensor, flow: Tensor, weight: Tensor) ->
     Args:
         first: ``(N, C, H, W)``.
         second: ``(N, C, H, W)``.
-        flow: ``(N, 2, H, W)`` in pixels, from the new frame to the second one.
+        flow: ``(N, 2, H, W)`` in pixels, from the new frame to the second one; as for `backward_warp`.
         weight: ``(N, 1, H, W)``, the share of the first frame.
 
     Returns:
-        ``(N, C, H, W)``.
+        ``(N, C, H, W)`` of the first frame's type.
+
+    Raises:
+        TypeError: a tensor is not of a floating-point type.
+        ValueError: shapes or devices do not fit together.
     """
-    return weight * backward_warp(first, -flow) + (1 - weight) * backward_warp(second, flow)
+    check("voxel_sample", first=(first, (None,) * 4))
+    batch, _, height, width = first.shape
+    check(
+        "voxel_sample",
+        first=(first, (None,) * 4),
+        second=(second, tuple(first.shape)),
+        flow=(flow, (batch, 2, height, width)),
+        weight=(weight, (batch, 1, height, width)),
+    )
+    blend: Tensor = weight * backward_warp(first, -flow) + (1 - weight) * backward_warp(second, flow)
+    return blend.to(first.dtype)
