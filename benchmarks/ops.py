@@ -12,8 +12,8 @@ import argparse
 import contextlib
 import ctypes
 import gc
+import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,18 +24,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsvfi import ops
-from vsvfi.ops import (
-    adaptive,
-    all_pairs,
-    backward,
-    bilateral,
-    collaboration,
-    deform_conv,
-    local_correlation,
-    projection,
-    separable,
-    splat,
-)
 
 type Inputs = tuple[Tensor, ...]
 type Run = Callable[..., object]
@@ -148,51 +136,51 @@ def entries() -> Iterator[Entry]:
             f"backward_warp, {label}",
             make,
             ops.backward_warp,
-            lambda i, f: backward.reference(i, f, "bilinear", "replicate", True),
+            lambda i, f: ops.backward.reference(i, f, "bilinear", "replicate", True),
             ("grid_sample", grid_sample),
             small=small,
         )
         yield Entry(
             f"forward_splat sum, {label}", make, ops.forward_splat,
-            lambda i, f: splat.reference(i, f, None, None), ("index_put_", index_put), small=small,
+            lambda i, f: ops.splat.reference(i, f, None, None), ("index_put_", index_put), small=small,
         )  # fmt: skip
         yield Entry(
             f"forward_splat softmax, {label}", with_metric(channels),
             lambda i, f, m: ops.forward_splat(i, f, mode="softmax", metric=m),
-            lambda i, f, m: splat.reference(i, f, m.exp(), "add"), small=small,
+            lambda i, f, m: ops.splat.reference(i, f, m.exp(), "add"), small=small,
         )  # fmt: skip
         yield Entry(
             f"adaptive_warp 4x4, {label}",
             with_kernels(channels),
             ops.adaptive_warp,
-            adaptive.reference,
+            ops.adaptive.reference,
             small=1 if channels == 3 else 4.5,
         )
     yield Entry(
         "flow_projection", lambda h, w: (smooth_flow(h, w),), ops.flow_projection,
-        lambda f: projection.reference(f, None, True, True), small=1,
+        lambda f: ops.projection.reference(f, None, True, True), small=1,
     )  # fmt: skip
-    yield Entry("adacof 5x5, RGB", adacof_inputs, ops.adacof, lambda *t: collaboration.reference(*t, 1))
+    yield Entry("adacof 5x5, RGB", adacof_inputs, ops.adacof, lambda *t: ops.collaboration.reference(*t, 1))
     yield Entry(
-        "separable_conv 51, RGB", separable_inputs, ops.separable_conv, separable.reference,
+        "separable_conv 51, RGB", separable_inputs, ops.separable_conv, ops.separable.reference,
         ("unfold + einsum", unfold_separable), small=9,
     )  # fmt: skip
     yield Entry(
         "correlation 9x9, 64 ch at 1/4", features, ops.correlation,
-        lambda a, b: local_correlation.reference(a, b, 4, 1, 0), ("unfold + einsum", unfold_correlation), 4,
+        lambda a, b: ops.local_correlation.reference(a, b, 4, 1, 0), ("unfold + einsum", unfold_correlation), 4,
     )  # fmt: skip
     yield Entry(
         "deform_conv2d 3x3, 64 ch at 1/4", deform_inputs, deform,
-        lambda *t: deform_conv.reference(*t, 1, 1, 1), torchvision_deform(), 4,
+        lambda *t: ops.deform_conv.reference(*t, 1, 1, 1), torchvision_deform(), 4,
     )  # fmt: skip
     yield Entry(
         "correlation_lookup 9x9 at 1/16", lookup_inputs, lambda v, c: ops.correlation_lookup([v], c),
-        lambda v, c: all_pairs.reference(v, c, 4), None, 16, 1,
+        lambda v, c: ops.all_pairs.reference(v, c, 4), None, 16, 1,
     )  # fmt: skip
     yield Entry(
         "bilateral_cost_volume 5x5, 64 ch at 1/8", lambda h, w: (*features(h, w), smooth_flow(h, w, 1.0)),
         lambda a, b, m: ops.bilateral_cost_volume(a, b, m, timestep=0.5, radius=2),
-        lambda a, b, m: bilateral.reference(a, b, m, 0.5, 2), None, 8,
+        lambda a, b, m: ops.bilateral.reference(a, b, m, 0.5, 2), None, 8,
     )  # fmt: skip
 
 
@@ -275,7 +263,7 @@ def measure(entry: Entry, machine: Machine, bandwidth: float, repeat: int) -> st
     small = [max(8, int(length / entry.small)) for length in (height, width)]
     inputs = tuple(tensor.to(machine.device) for tensor in entry.make(small[0], small[1]))
     ours = machine.seconds(lambda: entry.run(*inputs), repeat)
-    reference = machine.seconds(lambda: entry.reference(*inputs), 1) / ours
+    reference = machine.seconds(lambda: entry.reference(*inputs), 3) / ours
     cells = [
         entry.name,
         f"{width}x{height}",
@@ -290,15 +278,16 @@ def measure(entry: Entry, machine: Machine, bandwidth: float, repeat: int) -> st
         cells.append("-")
     else:
         name, run = entry.alternative
-        cells.append(f"{name}: {machine.seconds(lambda: run(*inputs), 1) / ours:.1f}")
+        cells.append(f"{name}: {machine.seconds(lambda: run(*inputs), 3) / ours:.1f}")
     return f"| {' | '.join(cells)} |"
 
 
 def processor() -> str:
-    """The machine's name."""
+    """The machine's name and its number of cores."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return f"{name} ({os.cpu_count()} cores)"
 
 
 def main() -> None:
@@ -323,4 +312,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
