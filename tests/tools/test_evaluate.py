@@ -150,6 +150,8 @@ def test_exact_frames_do_not_spoil_the_mean() -> None:
 def test_published_figures_are_printed_beside(triplets: Path, tmp_path: Path) -> None:
     assert tool.published("ifrnet", "vimeo90k-triplet") == {"psnr": 35.80, "ssim": 0.9794}
     assert tool.published("flow", "vimeo90k-triplet") == {}
+    # The paper's figures are of a network many times the size of the one that ships.
+    assert tool.published("jnmr", "vimeo90k-septuplet") == {}
     console = _console()
     tool._print(
         tool.DATASETS["vimeo90k-triplet"],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vsvfi.backends.jnmr.network import Hyperparameters
 from vsvfi.errors import VsvfiError
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "ConfigError",
     "Data",
     "Loss",
-    "Model",
     "Optimizer",
     "Run",
     "Validation",
@@ -30,20 +30,6 @@ __all__ = [
 
 class ConfigError(VsvfiError):
     """A configuration that does not say something that can be done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """The network; see `vsvfi.backends.jnmr.network.Hyperparameters`. The published baseline has no choices."""
-
-    kernel_size: int = 11
-    channels: int = 24
-    synthesis_channels: int = 32
-    timestep: bool = True
-    primed: bool = False
-    rdfl: bool = True
-    regression: bool = True
-    cfse: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +122,8 @@ class Run:
 class Config:
     """A whole training run; together with the seed it determines the result."""
 
-    model: Model = field(default_factory=Model)
+    model: Hyperparameters = field(default_factory=Hyperparameters)
+    """JNMR's; the other models have no choices"""
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     loss: Loss = field(default_factory=Loss)
@@ -223,6 +210,8 @@ def parse_config(content: Mapping[str, Any]) -> Config:
         raise ConfigError("data.footage must list videos when data.scenes is below 1")
     if not config.data.strides or min(config.data.strides) < 2:
         raise ConfigError(f"data.strides must be 2 or more, got {list(config.data.strides)}")
+    if not config.data.any_timestep and any(stride % 2 for stride in config.data.strides):
+        raise ConfigError(f"data.strides must be even when data.any_timestep is false, got {list(config.data.strides)}")
     if config.data.draw_on_device and config.model.primed:
         raise ConfigError("data.draw_on_device must be false when model.primed is: flow is measured on the CPU")
     if not config.model.timestep and config.data.any_timestep:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from vsvfi.backend import load_object
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
-from vsvfi.train.config import Config, ConfigError, Model
+from vsvfi.train.config import Config, ConfigError
 from vsvfi.train.data import Batch
 
 __all__ = ["TRAINABLE", "Output", "Trainable", "trainable"]
@@ -36,7 +35,7 @@ class Trainable:
 
 
 def _build_jnmr(config: Config) -> nn.Module:
-    return JNMR(Hyperparameters(**dataclasses.asdict(config.model)))
+    return JNMR(config.model)
 
 
 def _run_jnmr(network: nn.Module, batch: Batch) -> Output:
@@ -48,7 +47,7 @@ def _published(build: str) -> Callable[[Config], nn.Module]:
     """A network without choices, as its ``build`` makes it from no shapes."""
 
     def make(config: Config) -> nn.Module:
-        if config.model != Model():
+        if config.model != Hyperparameters():
             raise ConfigError("this model comes in one form; leave the table [model] out")
         network: nn.Module = load_object(build)({})
         return network
