@@ -56,6 +56,7 @@ def main() -> int:
             "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "OMP_NUM_THREADS": "2",  # Scatters divide their targets into bands.
+            "OMP_WAIT_POLICY": "PASSIVE",  # Torch's threads must not spin while the kernels' threads work.
             "VSVFI_EXAMPLES": "30",
         }
         check = subprocess.run([sys.executable, "-c", OVERFLOW], env=environment, capture_output=True, check=False)
