@@ -33,7 +33,7 @@ def test_windows_avoid_cuts_and_repeated_frames(tmp_path: Path) -> None:
     """Two shots of 10 and 12 frames, frame 5 of the second repeats the one before."""
     footage = open_footage(write(tmp_path / "a.avi", shot(1, 10) + shot(2, 12, still=(5,))), tmp_path / "cache")
     assert footage.frames.shape == (22, 72, 96, 3)
-    assert np.flatnonzero(footage.cuts()).tolist() == [9]
+    assert np.flatnonzero(footage.cuts).tolist() == [9]
     assert footage.windows(5).tolist() == [0, 1, 2, 3, 4, 5, 10, 15, 16, 17]
     assert footage.windows(30).tolist() == []
 

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsvfi import scenes
+from vsvfi.backend import PlaneFrame
 from vsvfi.errors import VsvfiError
 
 __all__ = ["Footage", "FootageError", "open_footage"]
 
 _THUMBNAIL = (64, 36)
-CUT_THRESHOLD = 0.1
-"""Mean absolute luma difference, of a frame's range, above which two frames are of different scenes."""
-_SURPRISE = 3.0
 STILL_THRESHOLD = 0.0015
 """Mean absolute luma difference below which two frames count as duplicates."""
 
@@ -31,30 +30,26 @@ class FootageError(VsvfiError):
 class Footage:
     """A decoded video. ``frames`` ``(F, H, W, 3)``, RGB, 8 bit, mapped from a file so that workers share it.
 
-    ``change`` ``(F - 1,)`` is the mean absolute luma difference in [0, 1] between a frame and the next.
+    Between each frame and the next, ``cuts`` ``(F - 1,)`` tells whether there is one, and ``still`` ``(F - 1,)``
+    whether next to nothing changes.
     """
 
     path: Path
     decoded: Path
-    change: NDArray[np.float32]
+    cuts: NDArray[np.bool_]
+    still: NDArray[np.bool_]
     frames: NDArray[np.uint8] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", np.load(self.decoded, mmap_mode="r"))
 
-    def __reduce__(self) -> tuple[type[Footage], tuple[Path, Path, NDArray[np.float32]]]:
+    def __reduce__(self) -> tuple[type[Footage], tuple[Path, Path, NDArray[np.bool_], NDArray[np.bool_]]]:
         # A mapped array would be sent to a worker as a copy.
-        return type(self), (self.path, self.decoded, self.change)
-
-    def cuts(self) -> NDArray[np.bool_]:
-        """Whether there is a cut between a frame and the next ``(F - 1,)``: a large change that nothing led up to."""
-        before = np.concatenate((self.change[:1], self.change[:-1]))
-        after = np.concatenate((self.change[1:], self.change[-1:]))
-        return (self.change > CUT_THRESHOLD) & (self.change > _SURPRISE * np.minimum(before, after))
+        return type(self), (self.path, self.decoded, self.cuts, self.still)
 
     def windows(self, length: int) -> NDArray[np.int64]:
         """First frames of the windows of ``length`` frames without a cut and without a repeated frame."""
-        bad = self.cuts() | (self.change < STILL_THRESHOLD)
+        bad = self.cuts | self.still
         total = np.concatenate(([0], np.cumsum(bad)))
         steps = length - 1
         count = len(self.frames) - steps
@@ -100,6 +95,16 @@ def open_footage(path: Path, cache: Path) -> Footage:
     if not decoded.is_file():
         _decode(path, decoded)
     frames = np.load(decoded, mmap_mode="r")
+    described = [scenes.describe(_planes(frame)) for frame in frames]
+    cuts = [
+        scenes.is_cut(described[max(0, n - scenes.BEFORE) : n], described[n : n + scenes.AFTER])
+        for n in range(1, len(frames))
+    ]
     small = [cv2.cvtColor(cv2.resize(f, _THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in frames]
-    luma = np.stack(small) / np.float32(255)
-    return Footage(path, decoded, np.abs(np.diff(luma, axis=0)).mean((1, 2), dtype=np.float32))
+    change = np.abs(np.diff(np.stack(small) / np.float32(255), axis=0)).mean((1, 2), dtype=np.float32)
+    return Footage(path, decoded, np.array(cuts, np.bool_), change < STILL_THRESHOLD)
+
+
+def _planes(frame: NDArray[np.uint8]) -> PlaneFrame:
+    planes = tuple(np.ascontiguousarray(frame[..., channel]) for channel in range(3))
+    return PlaneFrame(planes=planes, family="RGB", bits=8, subsampling=(0, 0), full_range=True)
