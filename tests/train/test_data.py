@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from test_footage import shot, write
+from torch.testing import assert_close
 
 from vsvfi.backends.jnmr.warp import sample as sample_at
 from vsvfi.train.config import Config, ConfigError, parse_config
-from vsvfi.train.data import Batch, Samples, batches
+from vsvfi.train.data import Batch, Samples, _quantised, batches
 
 
 def config(**data: Any) -> Config:
@@ -94,6 +95,31 @@ def test_outer_frames_are_repeated_at_times(tmp_path: Path, on_device: bool) -> 
         for f in batch.frames
     ]
     assert np.any(repeated, 0).all()
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("disturbance", ["noise", "compression"])
+def test_frames_are_disturbed_but_not_the_truth(tmp_path: Path, on_device: bool, disturbance: str) -> None:
+    """Noise and compression artefacts, of the strength that cameras and codecs have."""
+    quiet = {"noise": 0.0, "compression": 0.0, "repeat_outer": 0.0, "draw_on_device": on_device, "any_timestep": False}
+    clean, worse = (
+        next(batches(Samples(config(**given), tmp_path), 0, torch.device("cpu")))
+        for given in (quiet, quiet | {disturbance: 1.0})
+    )
+    if on_device:  # elsewhere what is drawn for the disturbance shifts the flips that follow
+        assert torch.equal(clean.target, worse.target)
+        assert 0.003 < (clean.frames - worse.frames).square().mean().sqrt() < 0.06
+    else:
+        assert not torch.equal(clean.frames, worse.frames)
+
+
+def test_what_a_transform_codec_leaves() -> None:
+    """Next to nothing happens with fine steps; with coarse ones a gentle ramp keeps its blocks' means alone."""
+    ramp = (0.5 + torch.linspace(0, 0.02, 24)).expand(3, 16, 24).contiguous()
+    assert_close(_quantised(ramp, 1e-6), ramp, atol=1e-5, rtol=0)
+    blocks = _quantised(ramp, 0.1).unflatten(-1, (3, 8))
+    assert_close(blocks, blocks.mean(-1, keepdim=True).expand_as(blocks), atol=1e-5, rtol=0)
+    assert_close(blocks.mean(), ramp.mean(), atol=0.1 / 8, rtol=0)
 
 
 def test_held_out_scenes_are_others(tmp_path: Path) -> None:

@@ -212,6 +212,55 @@ def test_the_gpu_configuration_starts(tmp_path: Path) -> None:
     assert train("jnmr", shortened, tmp_path).finished
 
 
+def test_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled run learns what the other one does; without a code generator, for its compiler takes minutes."""
+    compiler = torch.compile
+    calls = []
+
+    def traced(network: Any) -> Any:
+        calls.append(network)
+        return compiler(network, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", traced)
+    losses = []
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        train("jnmr", config(1, run={"compile": compiled}, validation={"scenes": 0}), folder)
+        logged = (json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines())
+        losses.append(next(line["loss"] for line in logged if "loss" in line))
+    assert len(calls) == 1
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert state(tmp_path / "True")["network"].keys() == state(tmp_path / "False")["network"].keys()
+
+
+def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights move by a gradient of the norm asked for; the log has the one that there was."""
+    norms = []
+    made = trainer._Trainer.train_step
+
+    def step(self: Any, *args: Any) -> dict[str, float]:
+        values = made(self, *args)
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norms.append((values["gradient"], torch.cat([g.flatten() for g in gradients]).norm().item()))
+        return values
+
+    monkeypatch.setattr(trainer._Trainer, "train_step", step)
+    train("jnmr", config(1, optimizer={"clip": 1e-3}, validation={"scenes": 0}), tmp_path)
+    ((before, after),) = norms
+    assert before > 2e-3
+    assert after == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_tensorboard(tmp_path: Path) -> None:
+    """Where it is installed, it can be looked on."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train("jnmr", config(2, validation={"scenes": 0}), tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+
+
 def test_bf16(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Mixed precision works on a CPU too; the weights stay fp32."""
     mixed = config(1, run={"precision": "bf16"}, validation={"scenes": 0})

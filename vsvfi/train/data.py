@@ -139,6 +139,8 @@ class Samples(Dataset[Batch]):
         for outer, inner, column in ((0, 1, 0), (3, 2, 1)):
             repeated = repeats[:, column].view(-1, 1, 1, 1)
             window[:, outer] = torch.where(repeated, window[:, inner], window[:, outer])
+        for i in np.flatnonzero(rng.random(size) < data.compression):
+            window[i] = _quantised(window[i], float(rng.uniform(0.006, 0.03)))
         return Batch(window, target, timestep, timestep.new_empty(0))
 
     def _from_footage(self, rng: np.random.Generator) -> tuple[Pictures, float]:
@@ -196,6 +198,19 @@ def _compressed(picture: Pictures, quality: int) -> Pictures:
     decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
     assert decoded is not None
     return decoded / np.float32(255)
+
+
+def _quantised(frames: Tensor, step: float) -> Tensor:
+    """Frames ``(..., H, W)``, sides multiples of 8, as a transform codec leaves them: finer detail is rounded more."""
+    k = torch.arange(8, dtype=torch.float32, device=frames.device)
+    cosines = torch.cos(torch.pi / 8 * (k[None] + 0.5) * k[:, None]) / 2
+    cosines[0] *= 0.5**0.5
+    height, width = frames.shape[-2:]
+    blocks = frames.unflatten(-1, (width // 8, 8)).unflatten(-3, (height // 8, 8))
+    steps = step * (1 + k[:, None] + k[None])[:, None]
+    spectra = torch.einsum("ui,...ixj,vj->...uxv", cosines, blocks, cosines)
+    rounded = (spectra / steps).round() * steps
+    return torch.einsum("ui,...uxv,vj->...ixj", cosines, rounded, cosines).flatten(-2).flatten(-3, -2).clamp(0, 1)
 
 
 def _flip(rng: np.random.Generator, pictures: Pictures) -> Pictures:
