@@ -165,6 +165,21 @@ class TestPrior:
         np.testing.assert_allclose(means, [[3, 0], [-3, 0], [0, 0], [3, 0]], atol=0.1)
         assert not flows[2].any()
 
+    def test_a_small_thing_that_moves_far_is_found(self) -> None:
+        """A ball of 12 pixels that flies 20 a frame over a still wall: a pyramid's coarse levels do not show it."""
+        rng = np.random.default_rng(1)
+        wall = cv2.resize(rng.integers(60, 120, (24, 40)).astype(np.uint8), (320, 192), interpolation=cv2.INTER_CUBIC)
+        lumas = []
+        for x in (60, 80, 100, 120):
+            picture = wall.copy()
+            cv2.circle(picture, (x, 96), 6, 255, -1)
+            cv2.circle(picture, (x + 2, 94), 2, 0, -1)
+            lumas.append(picture)
+        flows = measure_flows((lumas[0], lumas[1], lumas[2], lumas[3]))
+        at_ball = flows[:, 0, 96, [80, 100, 80, 100]].diagonal()
+        np.testing.assert_allclose(at_ball, [20, -20, -20, 20], atol=1)
+        assert np.abs(flows[:, :, :, 240:]).max() < 0.5
+
 
 class TestWarp:
     """AdaCoF without the published kernel's truncation."""
@@ -227,6 +242,9 @@ class TestShippedWeights:
         (path,) = weights.locate(info)
         assert path.stat().st_size < 16_000_000
         assert weights.metadata(path)["model"] == "jnmr"
+        attribution = path.with_name(f"{path.name}.md").read_text()
+        assert "Creative Commons Attribution 3.0" in attribution
+        assert "Creative Commons Attribution 4.0" in attribution
         network = weights.load(info)
         assert isinstance(network, JNMR)
         assert network.hyperparameters == SMALL
