@@ -64,6 +64,17 @@ def test_added_checkpoint_needs_its_model_named_unless_its_file_says_so(
     assert torch.equal(network.state_dict()["encode.0.weight"], state["module.encode.0.weight"])
 
 
+def test_rife_is_the_newest_version_with_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
+    info = registry.find("rife")
+    with pytest.raises(weights.WeightsError, match=r"model 'rife' needs weights.* vsvfi weights add rife-4.26 "):
+        weights.locate(info)
+    file = tmp_path / "flownet_v4.26.pkl"
+    torch.save(published(FULL["4.25", "4.26"]), file)
+    assert weights.add(file).model == "rife-4.26"
+    assert weights.locate(info) == weights.locate(registry.find("rife-4.26"))
+
+
 def test_features_are_computed_once_a_frame() -> None:
     info = registry.find("rife-4.26")
     backend = networks.example_backend(info)

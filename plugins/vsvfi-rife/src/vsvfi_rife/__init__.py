@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from vsvfi.backend import BackendInfo
 from vsvfi.registry import hookimpl
-from vsvfi_rife.versions import INFOS
+from vsvfi_rife.versions import INFOS, NEWEST
 
 __all__ = ["vsvfi_backends"]
 
 
 @hookimpl
 def vsvfi_backends() -> Iterable[BackendInfo]:
-    """Every version of RIFE 4."""
-    return INFOS
+    """Every version of RIFE 4, and the newest as ``rife``."""
+    return (NEWEST, *INFOS)

@@ -6,12 +6,12 @@ say which version a file is of (its published name says it too).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vsvfi.backend import BackendInfo, Checkpoint, Layout
 
-__all__ = ["ARCHITECTURES", "INFOS", "Architecture", "Head", "model_name"]
+__all__ = ["ARCHITECTURES", "INFOS", "NEWEST", "Architecture", "Head", "model_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +170,8 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
 
 
 INFOS = tuple(_info(version, architecture) for versions, architecture in ARCHITECTURES.items() for version in versions)
+
+_NEWEST = next(info for info in INFOS if info.name == model_name("4.26"))
+
+NEWEST = replace(_NEWEST, name="rife", summary=f"the newest: {_NEWEST.summary}", weights_of=_NEWEST.name)
+"""The newest full version under the name that people try first."""
