@@ -98,36 +98,39 @@ struct ForwardSplat : SplatBase<T> {
       weights[3][i] = f * g;
     }
     if (this->weight != nullptr) {
-      const int64 single = this->place(row, x, 1);
-      for (int i = 0; i < count; ++i) {
-        const A w = this->weight_at(single + i);
-        for (int corner = 0; corner < 4; ++corner) weights[corner][i] *= w;
-      }
+      const A* metric = static_cast<const A*>(this->weight) + this->place(row, x, 1);
+      A scale[kLanes];
+      for (int i = 0; i < count; ++i) scale[i] = metric[i];
+      if (this->softmax)
+        for (int i = 0; i < count; ++i) scale[i] = exponential(scale[i]);
+      for (int corner = 0; corner < 4; ++corner)
+        for (int i = 0; i < count; ++i) weights[corner][i] *= scale[i];
     }
     const T* in = static_cast<const T*>(this->image) + this->place(row, x, this->channels);
     A* out = static_cast<A*>(this->output) + quotient(row, this->height) * this->channels * plane;
-    // Neighbouring pixels add to the same targets, one after the other; several channels at once hide that latency.
+    A* total = this->total == nullptr ? nullptr : static_cast<A*>(this->total) + quotient(row, this->height) * plane;
+    // Neighbouring pixels add to the same targets, one after the other; several planes at once hide that latency.
     int64 c = 0;
-    for (; c + 4 <= this->channels; c += 4) spread<4>(in + c * plane, out + c * plane, index, parts, weights, count);
+    for (; c + 4 <= this->channels; c += 4)
+      spread<4>(in + c * plane, out + c * plane, nullptr, index, parts, weights, count);
     const int rest = static_cast<int>(this->channels - c);
-    if (rest == 3) spread<3>(in + c * plane, out + c * plane, index, parts, weights, count);
-    if (rest == 2) spread<2>(in + c * plane, out + c * plane, index, parts, weights, count);
-    if (rest == 1) spread<1>(in + c * plane, out + c * plane, index, parts, weights, count);
-    if (this->total == nullptr) return;
-    A* total = static_cast<A*>(this->total) + quotient(row, this->height) * plane;
-    for (int i = 0; i < count; ++i)
-      if (parts[i] != 0) spread(total, index[i], parts[i], weights, i, A(1));
+    if (rest == 3) spread<3>(in + c * plane, out + c * plane, total, index, parts, weights, count);
+    if (rest == 2) spread<2>(in + c * plane, out + c * plane, total, index, parts, weights, count);
+    if (rest == 1) spread<1>(in + c * plane, out + c * plane, total, index, parts, weights, count);
+    if (rest == 0 && total != nullptr) spread<0>(in, out, total, index, parts, weights, count);
   }
 
  private:
+  // Some channels, and the weights themselves where there is a total.
   template <int channels>
-  VSVFI_FN void spread(const T* in, A* out, const int* index, const int* parts, A (*weights)[kLanes],
+  VSVFI_FN void spread(const T* in, A* out, A* total, const int* index, const int* parts, A (*weights)[kLanes],
                        int count) const {
     const int64 plane = this->plane();
     for (int i = 0; i < count; ++i) {
       if (parts[i] == 0) continue;
       for (int c = 0; c < channels; ++c)
         spread(out + c * plane, index[i], parts[i], weights, i, load(in, c * plane + i));
+      if (total != nullptr) spread(total, index[i], parts[i], weights, i, A(1));
     }
   }
   VSVFI_FN void spread(A* out, int index, int parts, A (*weights)[kLanes], int i, A value) const {
