@@ -1,9 +1,11 @@
 // A new plane from the planes before and after it: both sampled along the motion, blended by what each one sees.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "api.h"
+#include "flow_bytes.h"
 #include "flow_samples.h"
 #include "flow_simd.h"
 #include "parallel.h"
@@ -12,27 +14,56 @@ namespace vsvfi::flow {
 namespace {
 
 constexpr int kPhases = 64;  // positions between two samples
+constexpr int kDoubts = 16;  // degrees of doubt beyond none
+constexpr int kBeyond = 32;  // samples over the border from where a block shows the border alone
 constexpr float kShareTolerance = 0.2f;  // by which the shares of a block may differ
 
-// Interpolation kernels by phase: a sharp one, and a smooth one for places in doubt, where a sharp picture would be
-// sharp in the wrong place.
+// What the neighbours of a position weigh, as floats and as integers for bytes (see flow_bytes.h). Padded with zeros, so
+// that eight can be taken at once.
+struct Weights {
+  float real[8] = {};
+  int16_t down[8] = {};
+  int8_t across[8] = {};
+};
+
+// Interpolation kernels by doubt and phase: a sharp one, and towards a smooth one where there is doubt, where a sharp
+// picture would be sharp in the wrong place.
 template <int Taps>
 struct Kernels {
-  // Padded with zeros, so that eight can be taken at once.
-  float sharp[kPhases][8] = {}, smooth[kPhases][8] = {};
+  Weights at[kDoubts + 1][kPhases];
 
   Kernels() {
     for (int phase = 0; phase < kPhases; ++phase) {
       const double f = static_cast<double>(phase) / kPhases;
-      double sum = 0.0;
+      double sharp[Taps], smooth[Taps], sum = 0.0;
       for (int k = 0; k < Taps; ++k) {
         const double d = std::abs(f - (k - Taps / 2 + 1));
-        sharp[phase][k] = static_cast<float>(Taps == 4 ? cubic(d) : lanczos(d));
-        smooth[phase][k] = static_cast<float>(spline(d));
-        sum += sharp[phase][k];
+        sharp[k] = Taps == 4 ? cubic(d) : lanczos(d);
+        smooth[k] = spline(d);
+        sum += sharp[k];
       }
-      for (int k = 0; k < Taps; ++k) sharp[phase][k] = static_cast<float>(sharp[phase][k] / sum);
+      for (int doubt = 0; doubt <= kDoubts; ++doubt) {
+        Weights& to = at[doubt][phase];
+        for (int k = 0; k < Taps; ++k) {
+          const double own = sharp[k] / sum;
+          to.real[k] = static_cast<float>(own + (smooth[k] - own) * doubt / kDoubts);
+        }
+        whole_numbers(to.real, kAcrossOne, to.across);
+        whole_numbers(to.real, kDownOne, to.down);
+      }
     }
+  }
+
+  // Rounded so that they add up to one.
+  template <class T>
+  static void whole_numbers(const float* weights, int one, T* out) {
+    int rest = one, greatest = 0;
+    for (int k = 0; k < Taps; ++k) {
+      out[k] = static_cast<T>(std::lround(weights[k] * static_cast<float>(one)));
+      rest -= out[k];
+      if (weights[k] > weights[greatest]) greatest = k;
+    }
+    out[greatest] = static_cast<T>(out[greatest] + rest);
   }
 
   // Cubic convolution (Keys 1981) with a = -0.75.
@@ -58,56 +89,58 @@ struct Kernels {
 template <int Taps>
 const Kernels<Taps> kernels_of;
 
-// Where a kernel lies and what it weighs. Points into itself where the weights are its own: not to be copied.
+// Where a kernel lies and what it weighs.
 template <int Taps>
 struct Place {
   int x, y;    // of the first sample under the kernel
   bool whole;  // on a sample, and in no doubt: nothing to interpolate
-  const float *across, *down;
-  float mixed[2][8];
+  const Weights *across, *down;
 
-  Place(const Plane& plane, float px, float py, float doubt) {
-    px = std::min(std::max(px, 0.0f), static_cast<float>(plane.width - 1));
-    py = std::min(std::max(py, 0.0f), static_cast<float>(plane.height - 1));
-    const unsigned fixed_x = static_cast<unsigned>(static_cast<int>(px * kPhases + 0.5f));
-    const unsigned fixed_y = static_cast<unsigned>(static_cast<int>(py * kPhases + 0.5f));
-    const unsigned phase_x = fixed_x % kPhases, phase_y = fixed_y % kPhases;
-    x = static_cast<int>(fixed_x / kPhases) - Taps / 2 + 1;
-    y = static_cast<int>(fixed_y / kPhases) - Taps / 2 + 1;
-    const Kernels<Taps>& kernels = kernels_of<Taps>;
-    across = kernels.sharp[phase_x];
-    down = kernels.sharp[phase_y];
-    whole = (phase_x | phase_y) == 0;
-    if (doubt > 0.0f) {
-      whole = false;
-      for (int k = 0; k < 8; ++k) mixed[0][k] = across[k] + (kernels.smooth[phase_x][k] - across[k]) * doubt;
-      for (int k = 0; k < 8; ++k) mixed[1][k] = down[k] + (kernels.smooth[phase_y][k] - down[k]) * doubt;
-      across = mixed[0];
-      down = mixed[1];
-    }
+  // `beyond`: samples over the border that the position may lie.
+  Place(const Plane& plane, float px, float py, float doubt, int beyond = 0) {
+    const float more = static_cast<float>(beyond);
+    px = std::min(std::max(px + more, 0.0f), static_cast<float>(plane.width - 1) + 2.0f * more);
+    py = std::min(std::max(py + more, 0.0f), static_cast<float>(plane.height - 1) + 2.0f * more);
+    const int degree = static_cast<int>(std::min(std::max(doubt, 0.0f), 1.0f) * kDoubts + 0.5f);
+    *this = Place(static_cast<int>(px * kPhases + 0.5f), static_cast<int>(py * kPhases + 0.5f), degree);
+    x -= beyond;
+    y -= beyond;
   }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
+
+  // From a position in steps of 1 / kPhases, and a degree of doubt.
+  Place(int fixed_x, int fixed_y, int degree) {
+    const unsigned phase_x = static_cast<unsigned>(fixed_x) % kPhases, phase_y = static_cast<unsigned>(fixed_y) % kPhases;
+    x = static_cast<int>(static_cast<unsigned>(fixed_x) / kPhases) - Taps / 2 + 1;
+    y = static_cast<int>(static_cast<unsigned>(fixed_y) / kPhases) - Taps / 2 + 1;
+    across = &kernels_of<Taps>.at[degree][phase_x];
+    down = &kernels_of<Taps>.at[degree][phase_y];
+    whole = (phase_x | phase_y) == 0 && degree == 0;
+  }
 };
 
 // One sample, anywhere.
 template <class S, int Taps>
 float sample(const Plane& plane, const Place<Taps>& at) {
   if (at.x >= 0 && at.y >= 0 && at.x + 8 <= plane.width && at.y + Taps <= plane.height) {
+    if constexpr (std::is_same_v<S, Sample<kByte>>) {
+      constexpr float kScale = 1.0f / (static_cast<float>(kAcrossOne) * kDownOne);
+      return kScale * static_cast<float>(filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride,
+                                                               at.across->across, at.down->down));
+    }
     Vec8 columns = {};
-    for (int j = 0; j < Taps; ++j) columns += S::load_run(row_of<S>(plane, at.y + j) + at.x) * at.down[j];
-    return sum8(columns * load8(at.across));
+    for (int j = 0; j < Taps; ++j) columns += S::load_run(row_of<S>(plane, at.y + j) + at.x) * at.down->real[j];
+    return sum8(columns * load8(at.across->real));
   }
   float sum = 0.0f;
   for (int j = 0; j < Taps; ++j) {
     const auto* row = row_of<S>(plane, clamp_index(at.y + j, plane.height));
     float across = 0.0f;
     if (at.x >= 0 && at.x + Taps <= plane.width) {
-      for (int k = 0; k < Taps; ++k) across += at.across[k] * S::load(row[at.x + k]);
+      for (int k = 0; k < Taps; ++k) across += at.across->real[k] * S::load(row[at.x + k]);
     } else {
-      for (int k = 0; k < Taps; ++k) across += at.across[k] * S::load(row[clamp_index(at.x + k, plane.width)]);
+      for (int k = 0; k < Taps; ++k) across += at.across->real[k] * S::load(row[clamp_index(at.x + k, plane.width)]);
     }
-    sum += at.down[j] * across;
+    sum += at.down->real[j] * across;
   }
   return sum;
 }
@@ -126,15 +159,44 @@ void sample_block(const Plane& plane, const Place<Taps>& at, Vec8 (&out)[Rows][C
     Vec8 sums[Count + 1] = {};
     for (int k = 0; k < Taps; ++k) {
       const auto* row = row_of<S>(plane, at.y + j + k) + at.x;
-      for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down[k];
+      for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down->real[k];
     }
     float columns[8 * (Count + 1)];
     for (int i = 0; i <= Count; ++i) store8(columns + 8 * i, sums[i]);
     for (int i = 0; i < Count; ++i) {
       Vec8 sum = {};
-      for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across[k];
+      for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across->real[k];
       out[j][i] = sum;
     }
+  }
+}
+
+// The same for bytes, 16 samples in each row, times kSampleOne.
+template <int Taps, int Rows>
+void sample_block(const Plane& plane, const Place<Taps>& at, Words16 (&out)[Rows]) {
+  using S = Sample<kByte>;
+  constexpr int kAcross = 24, kDown = Rows + Taps - 1;
+  uint8_t beyond[kDown * kAcross];
+  const uint8_t* from = beyond;
+  ptrdiff_t stride = kAcross;
+  if (at.x >= 0 && at.y >= 0 && at.x + kAcross <= plane.width && at.y + kDown <= plane.height) {
+    from = row_of<S>(plane, at.y) + at.x;
+    stride = plane.stride;
+  } else {  // over the border: a copy, its samples repeated outwards
+    for (int j = 0; j < kDown; ++j) {
+      const uint8_t* row = row_of<S>(plane, clamp_index(at.y + j, plane.height));
+      for (int i = 0; i < kAcross; ++i) beyond[j * kAcross + i] = row[clamp_index(at.x + i, plane.width)];
+    }
+  }
+  if (at.whole) {
+    for (int j = 0; j < Rows; ++j) out[j] = widened(from + (Taps / 2 - 1 + j) * stride + Taps / 2 - 1);
+    return;
+  }
+  Words16 rows[kDown];
+  for (int j = 0; j < kDown; ++j) rows[j] = across16<Taps>(from + j * stride, at.across->across);
+  for (int j = 0; j < Rows; ++j) {
+    out[j] = product(rows[j], all16(at.down->down[0]));
+    for (int k = 1; k < Taps; ++k) out[j] = out[j] + product(rows[j + k], all16(at.down->down[k]));
   }
 }
 
@@ -215,9 +277,7 @@ class Renderer {
         step_x_(static_cast<float>(width) / static_cast<float>(out.width)),
         step_y_(static_cast<float>(height) / static_cast<float>(out.height)),
         before_(-time), after_(1.0f - time), tolerance_(tolerance) {
-    for (int x = 0; x + 8 <= out.width; x += 8) {
-      runs_.push_back({across(static_cast<float>(x)), across(static_cast<float>(x + 7))});
-    }
+    for (int x = 0; x < out.width; ++x) columns_.push_back(across(static_cast<float>(x)));
   }
 
   // Draws bands [begin, end) of kBand rows.
@@ -249,11 +309,6 @@ class Renderer {
   static constexpr int kBand = 4;
 
  private:
-  // Where the samples of a run of 8 lie on the motion grid; the same in every row.
-  struct Run {
-    Between left, right;
-  };
-
   struct Scratch {
     Extremes x, y, share;
     MotionRow middle;
@@ -276,7 +331,7 @@ class Renderer {
   template <int Count, int Rows>
   bool block(const Scratch& scratch, int x, int y) const {
     const MotionRow& row = scratch.middle;
-    const Between &left = runs_[x / 8].left, &right = runs_[x / 8 + Count - 1].right;
+    const Between &left = columns_[x], &right = columns_[x + 8 * Count - 1];
     if (scratch.x.range(left.i, right.j) > tolerance_ * step_x_ ||
         scratch.y.range(left.i, right.j) > tolerance_ * step_y_ ||
         scratch.share.range(left.i, right.j) > kShareTolerance) {
@@ -285,11 +340,21 @@ class Renderer {
     const float u = 0.5f * (left(row.x) + right(row.x)), v = 0.5f * (left(row.y) + right(row.y));
     const float doubt = 0.5f * (left(row.doubt) + right(row.doubt));
     const float px = static_cast<float>(x), py = static_cast<float>(y);
-    const Place<Taps> a(first_, px + before_ * u, py + before_ * v, doubt);
-    const Place<Taps> b(second_, px + after_ * u, py + after_ * v, doubt);
+    const Place<Taps> a(first_, px + before_ * u, py + before_ * v, doubt, kBeyond);
+    const Place<Taps> b(second_, px + after_ * u, py + after_ * v, doubt, kBeyond);
+    const float share = left(row.share), slope = (right(row.share) - share) / (8 * Count - 1);
+    if constexpr (std::is_same_v<S, Sample<kByte>>) {
+      const Words16 shares = ramp16(share * 32767.0f, slope * 32767.0f);
+      Words16 earlier[Rows], later[Rows];
+      sample_block<Taps, Rows>(first_, a, earlier);
+      sample_block<Taps, Rows>(second_, b, later);
+      for (int j = 0; j < Rows; ++j) {
+        store_bytes<Count>(writable_row_of<S>(out_, y + j) + x, later[j] + product(earlier[j] - later[j], shares));
+      }
+      return true;
+    }
     if (!inside<Taps, Count, Rows>(first_, a) || !inside<Taps, Count, Rows>(second_, b)) return false;
     constexpr float kLanes[8] = {0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f};
-    const float share = left(row.share), slope = (right(row.share) - share) / (8 * Count - 1);
     Vec8 earlier[Rows][Count], later[Rows][Count];
     sample_block<S, Taps, Count, Rows>(first_, a, earlier);
     sample_block<S, Taps, Count, Rows>(second_, b, later);
@@ -303,12 +368,16 @@ class Renderer {
     return true;
   }
 
+  // Samples that move each on its own.
   void singles(const MotionRow& row, int begin, int end, int y) const {
     auto* to = writable_row_of<S>(out_, y);
     const float py = static_cast<float>(y);
+    if constexpr (std::is_same_v<S, Sample<kByte>>) {
+      if (end - begin == 8) return eight(row, begin, y, to + begin);
+    }
     for (int x = begin; x < end; ++x) {
       const float px = static_cast<float>(x);
-      const Between at = across(px);
+      const Between at = columns_[x];
       const float u = at(row.x), v = at(row.y), doubt = at(row.doubt);
       const float a = sample<S>(first_, Place<Taps>(first_, px + before_ * u, py + before_ * v, doubt));
       const float b = sample<S>(second_, Place<Taps>(second_, px + after_ * u, py + after_ * v, doubt));
@@ -316,11 +385,45 @@ class Renderer {
     }
   }
 
+  // Eight of them, bytes, whose places are computed at once.
+  void eight(const MotionRow& row, int x, int y, uint8_t* to) const {
+    float u[8], v[8], doubt[8], share[8], px[8], values[2][8];
+    for (int k = 0; k < 8; ++k) {
+      const Between at = columns_[x + k];
+      u[k] = at(row.x);
+      v[k] = at(row.y);
+      doubt[k] = at(row.doubt);
+      share[k] = at(row.share);
+      px[k] = static_cast<float>(x + k);
+    }
+    int degree[8];
+    const Vec8 degrees = min8(max8(load8(doubt), Vec8{}), all8(1.0f)) * kDoubts + 0.5f;
+    for (int k = 0; k < 8; ++k) degree[k] = static_cast<int>(degrees[k]);
+    for (int side = 0; side < 2; ++side) {
+      const Plane& plane = side == 0 ? first_ : second_;
+      const float time = side == 0 ? before_ : after_;
+      const Vec8 at_x = min8(max8(load8(px) + load8(u) * time, Vec8{}), all8(static_cast<float>(plane.width - 1)));
+      const Vec8 at_y = min8(max8(load8(v) * time + static_cast<float>(y), Vec8{}),
+                             all8(static_cast<float>(plane.height - 1)));
+      float fixed[2][8];
+      store8(fixed[0], at_x * kPhases + 0.5f);
+      store8(fixed[1], at_y * kPhases + 0.5f);
+      int across[8], down[8];
+      for (int k = 0; k < 8; ++k) across[k] = static_cast<int>(fixed[0][k]);
+      for (int k = 0; k < 8; ++k) down[k] = static_cast<int>(fixed[1][k]);
+      for (int k = 0; k < 8; ++k) {
+        values[side][k] = sample<S, Taps>(plane, Place<Taps>(across[k], down[k], degree[k]));
+      }
+    }
+    const Vec8 b = load8(values[1]);
+    S::store_run(to, b + (load8(values[0]) - b) * load8(share), out_.peak);
+  }
+
   const Plane &first_, &second_, &out_;
   const float* motion_;
   const int width_, height_;
   const float step_x_, step_y_, before_, after_, tolerance_;
-  std::vector<Run> runs_;
+  std::vector<Between> columns_;  // where samples lie on the motion grid; the same in every row
 };
 
 template <class S, int Taps>

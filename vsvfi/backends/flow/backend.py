@@ -34,7 +34,7 @@ class Settings:
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, thin=2, stride=5, rounds=1, iterations=3, reach=16, tolerance=0.5, taps=4),
+    "fast": Settings(shrink=2, thin=2, stride=5, rounds=1, iterations=3, reach=16, tolerance=0.75, taps=4),
     "balanced": Settings(shrink=1, thin=4, stride=5, rounds=2, iterations=3, reach=16, tolerance=0.3, taps=8),
     "best": Settings(shrink=1, thin=2, stride=3, rounds=4, iterations=4, reach=16, tolerance=0.2, taps=8),
 }
