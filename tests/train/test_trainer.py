@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vsvfi import weights
 from vsvfi.train import trainer
+from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, load_config, parse_config
 from vsvfi.train.losses import VGGFeatures, charbonnier, smoothness
@@ -312,3 +313,41 @@ def test_users_vgg_weights_are_checked(tmp_path: Path) -> None:
         VGGFeatures.load(tmp_path / "vgg.pth")
     with pytest.raises(ConfigError, match="there is no weights file"):
         VGGFeatures.load(tmp_path / "none.pth")
+
+
+FIGAN = {"model": {}, "data": {"any_timestep": False, "repeat_outer": 0.0}, "loss": {"adversarial": 1e-4}}
+
+
+def test_discriminator_learns_to_tell_made_frames_from_real_ones() -> None:
+    torch.manual_seed(0)
+    adversary = Adversary(1e-3, torch.device("cpu"))
+    real, made = torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), 0.5)
+    told = [adversary.learn(made, real) for _ in range(20)]
+    assert told[-1] < 0.6 * told[0]
+    assert adversary.loss(made) > adversary.loss(real)  # looking real is what pays
+
+
+def test_adversary_pulls_the_network(tmp_path: Path) -> None:
+    train("figan", config(1, **FIGAN), tmp_path / "with")
+    train("figan", config(1, **(FIGAN | {"loss": {}})), tmp_path / "without")
+    names = [set(json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[1])) for run in ("with", "without")]
+    assert names[0] - names[1] == {"adversarial", "discriminator"}
+    network = [state(tmp_path / run)["network"]["refinement.10.weight"] for run in ("with", "without")]
+    assert not torch.equal(*network)
+
+
+def test_adversarial_run_resumes_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("figan", config(3, **FIGAN), tmp_path / "whole")
+    with monkeypatch.context() as context:
+        stopped_after(context, 2)
+        train("figan", config(3, **FIGAN), tmp_path / "parts")
+    train("figan", config(3, **FIGAN), tmp_path / "parts")
+    whole, parts = (flat(state(tmp_path / run)) for run in ("whole", "parts"))
+    assert len(whole) == len(parts)
+    assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+def test_run_without_an_adversary_gets_none_later(tmp_path: Path) -> None:
+    train("figan", config(1, **(FIGAN | {"loss": {}})), tmp_path)
+    with pytest.raises(CheckpointError, match=r"is of a run without an adversary; set loss.adversarial = 0"):
+        train("figan", config(2, **FIGAN), tmp_path)

@@ -89,6 +89,8 @@ class Loss:
     vgg: float = 0.005
     vgg_weights: str = ""
     """the user's VGG-16 weights (torchvision layout); without them the VGG part is left out"""
+    adversarial: float = 0.0
+    """what a discriminator that learns beside the network thinks of its frames"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "optimizer.floor": (0, 1),
     "optimizer.halve_every": (1, 10**9),
     "optimizer.ema": (0, 0.999999),
+    "loss.adversarial": (0, 1),
     "run.steps": (1, 10**9),
     "run.batch": (1, 65536),
     "run.save_minutes": (0, 10**6),

@@ -18,11 +18,15 @@ __all__ = ["TRAINABLE", "Output", "Trainable", "trainable"]
 
 
 class Output(NamedTuple):
-    """What the losses need: the frame, frames from earlier stages (of any size), offsets to keep smooth."""
+    """What the losses need: the frame, frames from earlier stages (of any size), offsets to keep smooth.
+
+    ``shares`` say what each stage counts; by default all count the same, together 1.
+    """
 
     frame: Tensor
     stages: tuple[Tensor, ...] = ()
     offsets: tuple[Tensor, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def _run_baseline(network: nn.Module, batch: Batch) -> Output:
 
 def _run_figan(network: nn.Module, batch: Batch) -> Output:
     prediction = network(batch.frames[:, 1], batch.frames[:, 2])
-    return Output(prediction.frame, prediction.syntheses)
+    coarser = len(prediction.syntheses) - 1
+    return Output(prediction.frame, prediction.syntheses, shares=(1.0, *[0.5] * coarser))
 
 
 def _run_mind(network: nn.Module, batch: Batch) -> Output:

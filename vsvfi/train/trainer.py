@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, export_weights, load_checkpoint, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, as_dict
 from vsvfi.train.data import Batch, Samples, batches, footage_windows, stack
@@ -142,6 +143,7 @@ class _Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimizer = _optimizer(config, self.network)
         self.vgg = VGGFeatures.load(Path(config.loss.vgg_weights)).to(self.device) if config.loss.vgg_weights else None
+        self.adversary = Adversary(config.optimizer.rate, self.device) if config.loss.adversarial else None
         self.step = 0
         self.best = -math.inf
         self.checkpoint = folder / "last.ckpt"
@@ -154,6 +156,10 @@ class _Trainer:
         self.network.load_state_dict(content["network"])
         self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
+        if self.adversary is not None:
+            if "adversary" not in content:
+                raise CheckpointError(f"{path} is of a run without an adversary; set loss.adversarial = 0 to go on")
+            self.adversary.load_state_dict(content["adversary"])
         self.step, self.best = content["step"], content["best"]
 
     def save(self) -> None:
@@ -165,6 +171,7 @@ class _Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            **({"adversary": self.adversary.state_dict()} if self.adversary is not None else {}),
         }
         save_checkpoint(self.checkpoint, content)
 
@@ -173,11 +180,15 @@ class _Trainer:
         parts = {"charbonnier": weights.charbonnier * charbonnier(output.frame, target, relative=weights.relative)}
         if weights.reconstruction and output.stages:
             stages = [charbonnier(stage, _like(target, stage), relative=weights.relative) for stage in output.stages]
-            parts["reconstruction"] = weights.reconstruction * torch.stack(stages).mean()
+            shares = output.shares or [1 / len(stages)] * len(stages)
+            total = torch.stack([share * stage for share, stage in zip(shares, stages, strict=True)]).sum()
+            parts["reconstruction"] = weights.reconstruction * total
         if weights.smoothness and output.offsets:
             parts["smoothness"] = weights.smoothness * smoothness(output.offsets)
         if self.vgg is not None and weights.vgg:
             parts["vgg"] = weights.vgg * self.vgg(output.frame, target)
+        if self.adversary is not None:
+            parts["adversarial"] = weights.adversarial * self.adversary.loss(output.frame)
         return parts
 
     def train_step(self, run: Any, batch: Batch) -> dict[str, float]:
@@ -198,6 +209,8 @@ class _Trainer:
             self.optimizer.step()
         else:
             log.warning("step %d: loss or gradient is not finite; the step is skipped", self.step)
+        if self.adversary is not None and math.isfinite(values["loss"]):
+            values["discriminator"] = self.adversary.learn(output.frame, batch.target)
         self.step += 1
         decay = min(config.optimizer.ema, self.step / (self.step + 9))
         with torch.no_grad():
