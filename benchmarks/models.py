@@ -5,7 +5,7 @@ the loaded network, on a GPU what is allocated, the network included. Seconds ar
 on the machine do not count), or GPU time.
 
 Networks have their published size and untrained weights; the sizes are read from the recorded cases' folder
-(``$VSVFI_PARITY_DIR``, or ``../shared/parity`` beside the checkout).
+(``$VSVFI_PARITY_DIR``, or ``../shared/parity`` beside the checkout), or off the weights that ship.
 
 Usage: python benchmarks/models.py [--size 480x270] [--device cpu] [--json FILE] [MODEL ...]
 On a GPU, 1080p in fp16: --size 1920x1080 --device cuda --half
@@ -25,10 +25,19 @@ from typing import Any
 import torch
 from timesteps import Costs, made, measure, padded, published_shapes
 
-from vsvfi import registry
+from vsvfi import registry, weights
+from vsvfi.backend import BackendInfo, Shapes
 
 YARDSTICK = "rife-4.26"
 KIB = 1024
+
+
+def shapes_of(info: BackendInfo) -> Shapes:
+    """The shapes of a model's published weights, or of those that ship; none where the network has one form only."""
+    shipped = weights.bundled(info)
+    if shipped is not None:
+        return {name: tuple(value.shape) for name, value in weights.read(shipped).items()}
+    return published_shapes().get(info.weights_of or info.name, {})
 
 
 def midpoints_at_8(costs: Costs) -> float:
@@ -40,7 +49,7 @@ def work(model: str, size: tuple[int, int], device: torch.device, half: bool) ->
     """Measure one model in this process."""
     torch.set_num_threads(1)
     info = registry.find(model)
-    backend = made(info, published_shapes()[model], device)
+    backend = made(info, shapes_of(info), device)
     frames = padded(backend, *size, device)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with torch.autocast(device.type, torch.float16, enabled=half and info.supports_half):
@@ -72,9 +81,8 @@ def main() -> None:
         print(json.dumps(work(given.models[0], (width, height), device, given.half)))
         return
 
-    known = published_shapes()
     names = given.models or [
-        name for name in registry.backends() if name in known and registry.origin(name) == "built-in"
+        name for name, info in registry.backends().items() if info.build and registry.origin(name) == "built-in"
     ]
     results: dict[str, Any] = {}
     if given.json and given.json.is_file():
