@@ -202,6 +202,27 @@ class TestDuplicates:
         shown = [brightness(frame) / 4 for frame in result.frames()]
         assert shown[:28] == pytest.approx([n / 2 for n in range(28)], abs=1 / STEP)
 
+    @pytest.mark.parametrize("hold", [2, 3])
+    def test_a_thing_drawn_on_twos_or_threes_moves_evenly(self, hold: int) -> None:
+        """The flow model moves it; where it is found is measured against where it should be."""
+        ground = np.kron(np.random.default_rng(5).integers(60, 120, (15, 24)), np.ones((8, 8)))
+        yy, xx = np.mgrid[0:120, 0:192]
+        noise_of = np.random.default_rng(6)
+        step = 2.0
+
+        def draw(n: int, given: list[Any]) -> None:
+            inside = np.clip(14.5 - np.hypot(xx - 40 - step * (n // hold * hold), yy - 60), 0, 1)
+            given[0][...] = np.rint(ground * (1 - inside) + 230 * inside + noise_of.integers(-1, 2, ground.shape))
+
+        clip = drawn(draw, length=5 * hold, form=vs.GRAY8, size=(192, 120))
+        result = interpolate(clip, model="flow", factor=2, sc=0, duplicates="bridge")
+        count = 2 * 4 * hold  # after the last picture begins there is nothing to move to
+        at = []
+        for n in range(count):
+            bright = planes(result.get_frame(n))[0].astype(float) > 175
+            at.append(float(xx[bright].mean()))
+        assert at == pytest.approx([40 + step * n / 2 for n in range(count)], abs=0.7)
+
     def test_keep_leaves_them(self) -> None:
         result = interpolate(self.on_twos(), factor=2)
         assert [brightness(frame) / 4 for frame in result.frames()][:5] == [0, 0, 0, 1, 2]

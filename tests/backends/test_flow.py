@@ -113,6 +113,57 @@ def test_odd_sizes_noise_and_opposites(quality, shape):
     assert np.all((grey > 100) & (grey < 156))
 
 
+@pytest.mark.parametrize(
+    ("quality", "shape"),
+    [("fast", (4320, 8192)), ("fast", (2, 8192)), ("balanced", (2, 8192)), ("balanced", (4320, 2))],
+)
+def test_the_largest_sizes(quality, shape):
+    """Pictures that have nothing in common are blended, between what either shows."""
+    pixels = np.full(shape, 20, np.uint8), np.full(shape, 220, np.uint8)
+    pixels[1][::7] = 200
+    (out,) = between(backend(quality), frame([pixels[0]]), frame([pixels[1]]), Fraction(1, 4))
+    assert out.min() >= 20
+    assert out.max() <= 222
+    if min(shape) > 2:  # of two rows there is no motion to speak of
+        assert 60 < out.mean() < 80
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 5), (17, 24), (24, 17)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_every_sample_is_drawn_at_small_sizes(quality, shape, dtype):
+    """Subsampled planes of the smallest frames are smaller still; what lies over the border repeats it."""
+    peak = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+    bits = np.dtype(dtype).itemsize * 8
+    flat = np.full(shape, 0.5 * peak, dtype)
+    (out,) = between(backend(quality), frame([flat], bits=bits), frame([flat.copy()], bits=bits), Fraction(1, 3))
+    np.testing.assert_allclose(out, flat, atol=0 if peak > 1 else 1e-6)
+
+
+@pytest.mark.parametrize("taps", [4, 8])
+@pytest.mark.parametrize("shift", [(40.0, 0.0), (-3.25, 2.5), (0.0, -90.0)])
+def test_bytes_are_drawn_as_floats_are(taps, shift):
+    """Bytes are filtered in integers, over the border too: within rounding of what floats give."""
+    rng = np.random.default_rng(4)
+    pictures = [rng.integers(60, 200, (53, 75)).astype(np.uint8) for _ in range(2)]
+    motion = np.zeros((4, 27, 38), np.float32)
+    motion[0], motion[1] = np.float32(shift[0]) / 2, np.float32(shift[1]) / 2
+    motion[0, :, 20:] += 2
+    motion[2, 10:] = 0.5
+    motion[3] = 0.25 + 0.5 * (np.arange(38) > 9)
+    drawn = []
+    for dtype in (np.uint8, np.float32):
+        scale = 1 if dtype == np.uint8 else 255
+        window = [frame([(picture / scale).astype(dtype)], bits=8 if scale == 1 else 32) for picture in pictures]
+        out = np.empty((53, 75), dtype)
+        kernels.render(window, motion, Fraction(1, 3), [out], tolerance=0.3, taps=taps)
+        drawn.append(out.astype(np.float64) * scale)
+    # Blocks are drawn with one motion in both, but over the border bytes alone are drawn in blocks.
+    difference = np.abs(drawn[0] - np.clip(drawn[1], 0, 255))
+    assert np.median(difference) < 1
+    assert np.mean(difference) < 3
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_nan_and_infinity_stay_where_they_are(bad, dtype):
