@@ -15,7 +15,6 @@ __all__ = ["fake", "gradient", "operator"]
 LIBRARY = torch.library.Library("vsvfi", "FRAGMENT")
 
 type Registered = torch._ops.OpOverload[..., Any]
-type Shapes = Callable[..., Any]
 
 
 def operator(name: str) -> Callable[[Callable[..., Any]], Registered]:
@@ -48,10 +47,10 @@ def gradient(name: str) -> Callable[[Callable[..., Any]], Registered]:
     return register
 
 
-def fake(registered: Registered) -> Callable[[Shapes], Shapes]:
+def fake[F: Callable[..., Any]](registered: Registered) -> Callable[[F], F]:
     """Register what ``registered`` returns for tensors without data: `torch.library.register_fake`, typed."""
 
-    def register(function: Shapes) -> Shapes:
+    def register(function: F) -> F:
         torch.library.register_fake(registered, function)
         return function
 
