@@ -16,11 +16,12 @@ namespace {
 constexpr int kPhases = 64;  // positions between two samples
 constexpr int kDoubts = 16;  // degrees of doubt beyond none
 constexpr int kBeyond = 32;  // samples over the border from where a block shows the border alone
+constexpr float kFilteredStep = 1.0f / (static_cast<float>(kAcrossOne) * kDownOne);
 constexpr float kShareTolerance = 0.2f;  // by which the shares of a block may differ
 
 // What the neighbours of a position weigh, as floats and as integers for bytes (see flow_bytes.h). Padded with zeros, so
 // that eight can be taken at once.
-struct Weights {
+struct alignas(64) Weights {
   float real[8] = {};
   int16_t down[8] = {};
   int8_t across[8] = {};
@@ -123,9 +124,8 @@ template <class S, int Taps>
 float sample(const Plane& plane, const Place<Taps>& at) {
   if (at.x >= 0 && at.y >= 0 && at.x + 8 <= plane.width && at.y + Taps <= plane.height) {
     if constexpr (std::is_same_v<S, Sample<kByte>>) {
-      constexpr float kScale = 1.0f / (static_cast<float>(kAcrossOne) * kDownOne);
-      return kScale * static_cast<float>(filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride,
-                                                               at.across->across, at.down->down));
+      return kFilteredStep * static_cast<float>(filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride,
+                                                                      at.across->across, at.down->down));
     }
     Vec8 columns = {};
     for (int j = 0; j < Taps; ++j) columns += S::load_run(row_of<S>(plane, at.y + j) + at.x) * at.down->real[j];
@@ -412,7 +412,14 @@ class Renderer {
       for (int k = 0; k < 8; ++k) across[k] = static_cast<int>(fixed[0][k]);
       for (int k = 0; k < 8; ++k) down[k] = static_cast<int>(fixed[1][k]);
       for (int k = 0; k < 8; ++k) {
-        values[side][k] = sample<S, Taps>(plane, Place<Taps>(across[k], down[k], degree[k]));
+        const Place<Taps> at(across[k], down[k], degree[k]);
+        if (at.x >= 0 && at.y >= 0 && at.x + 8 <= plane.width && at.y + Taps <= plane.height) {
+          const int sum = filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride, at.across->across,
+                                                at.down->down);
+          values[side][k] = static_cast<float>(sum) * kFilteredStep;
+        } else {
+          values[side][k] = sample<S, Taps>(plane, at);
+        }
       }
     }
     const Vec8 b = load8(values[1]);
