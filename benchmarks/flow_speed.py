@@ -86,12 +86,14 @@ def stages(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, flo
         return result
 
     settings = flow.settings
+    space = None
     for _ in range(3):
         one, two = timed("pyramid", flow.encode, first), flow.encode(second)
         forward = timed("search, each way", kernels.search, one, two, flow.search)
         backward = kernels.search(two, one, flow.search)
         vectors = timed("judge", kernels.judge, forward, backward, one, two, settings.thin)
-        motion = timed("project", kernels.project, vectors, HALF)
+        space = np.empty(kernels.projection_size(vectors), np.float32) if space is None else space
+        motion = timed("project", kernels.project, vectors, HALF, space)
         pair = first, second
         timed("render", kernels.render, pair, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps)
     return spent

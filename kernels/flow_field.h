@@ -22,6 +22,10 @@ inline Vec4 operator+(Vec4 a, const Vec4& b) {
   for (int k = 0; k < 4; ++k) a.lane[k] += b.lane[k];
   return a;
 }
+inline Vec4 operator*(Vec4 a, const Vec4& b) {
+  for (int k = 0; k < 4; ++k) a.lane[k] *= b.lane[k];
+  return a;
+}
 inline Vec4 operator*(Vec4 a, float b) {
   for (float& lane : a.lane) lane *= b;
   return a;

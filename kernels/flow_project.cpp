@@ -15,26 +15,51 @@ constexpr float kSeen = 25.0f;        // seen is what is reached at all, however
 
 struct Field {
   int width, height;
-  std::vector<Vector> at;
-  Field(int w, int h) : width(w), height(h), at(static_cast<size_t>(w) * h) {}
+  Vector* at;
+  ptrdiff_t size() const { return static_cast<ptrdiff_t>(width) * height; }
 };
 
 void add(Vector& to, Vec4 vector, float weight) { store4(to, load4(to) + vector * weight); }
 
-// Bilinear forward splatting of the vectors times `sign`, each by its trust, for a journey of `time` of the way.
-void splat(const Vector* vectors, float time, float sign, Field& field) {
-  const int width = field.width, height = field.height;
-  for (int y = 0; y < height; ++y) {
+// Where the vectors of a row land: the place up and left of each, and how far beyond it.
+struct Landing {
+  std::vector<int> column, row;
+  std::vector<float> fx, fy;
+
+  explicit Landing(int width) : column(width), row(width), fx(width), fy(width) {}
+
+  // Places further than one step outside land at -2, outside of everything.
+  void fill(const Vector* vectors, float y, float time, int width, int height) {
+    const float far_x = static_cast<float>(width), far_y = static_cast<float>(height);
     for (int x = 0; x < width; ++x) {
-      const Vector from = vectors[static_cast<ptrdiff_t>(y) * width + x];
-      const float px = static_cast<float>(x) + from.x * time, py = static_cast<float>(y) + from.y * time;
-      if (!(px > -1.0f && py > -1.0f && px < static_cast<float>(width) && py < static_cast<float>(height))) continue;
-      // Shifted by one, so that truncation is the floor.
-      const int x0 = static_cast<int>(px + 1.0f) - 1, y0 = static_cast<int>(py + 1.0f) - 1;
-      const float fx = px - static_cast<float>(x0), fy = py - static_cast<float>(y0);
-      const Vec4 vector = load4({sign * from.x, sign * from.y, from.doubt, 1.0f});
-      Vector* to = field.at.data() + static_cast<ptrdiff_t>(y0) * width + x0;
-      const float upper = (1.0f - fy) * from.weight, lower = fy * from.weight;
+      const float px = static_cast<float>(x) + vectors[x].x * time, py = y + vectors[x].y * time;
+      const bool within = px > -1.0f && py > -1.0f && px < far_x && py < far_y;
+      // Shifted by two, so that truncation is the floor.
+      const float qx = within ? px + 2.0f : 0.0f, qy = within ? py + 2.0f : 0.0f;
+      const int ix = static_cast<int>(qx), iy = static_cast<int>(qy);
+      column[x] = ix - 2;
+      row[x] = iy - 2;
+      fx[x] = qx - static_cast<float>(ix);
+      fy[x] = qy - static_cast<float>(iy);
+    }
+  }
+};
+
+// Bilinear forward splatting of the vectors times `sign`, each by its trust, for a journey of `time` of the way.
+void splat(const Vector* vectors, float time, float sign, const Field& field) {
+  std::fill(field.at, field.at + field.size(), Vector{});
+  const int width = field.width, height = field.height;
+  const Vec4 signs = load4({sign, sign, 1.0f, 0.0f}), unit = load4({0.0f, 0.0f, 0.0f, 1.0f});
+  Landing landing(width);
+  for (int y = 0; y < height; ++y) {
+    const Vector* row = vectors + static_cast<ptrdiff_t>(y) * width;
+    landing.fill(row, static_cast<float>(y), time, width, height);
+    for (int x = 0; x < width; ++x) {
+      const int x0 = landing.column[x], y0 = landing.row[x];
+      const float fx = landing.fx[x], fy = landing.fy[x];
+      const Vec4 vector = load4(row[x]) * signs + unit;
+      Vector* to = field.at + static_cast<ptrdiff_t>(y0) * width + x0;
+      const float upper = (1.0f - fy) * row[x].weight, lower = fy * row[x].weight;
       if (x0 >= 0 && y0 >= 0 && x0 + 1 < width && y0 + 1 < height) {
         add(to[0], vector, upper * (1.0f - fx));
         add(to[1], vector, upper * fx);
@@ -42,28 +67,28 @@ void splat(const Vector* vectors, float time, float sign, Field& field) {
         add(to[width + 1], vector, lower * fx);
         continue;
       }
-      const bool left = x0 >= 0, right = x0 + 1 < width;
+      const bool left = x0 >= 0, right = x0 >= -1 && x0 + 1 < width;
       if (y0 >= 0 && left) add(to[0], vector, upper * (1.0f - fx));
       if (y0 >= 0 && right) add(to[1], vector, upper * fx);
-      if (y0 + 1 < height && left) add(to[width], vector, lower * (1.0f - fx));
-      if (y0 + 1 < height && right) add(to[width + 1], vector, lower * fx);
+      if (y0 >= -1 && y0 + 1 < height && left) add(to[width], vector, lower * (1.0f - fx));
+      if (y0 >= -1 && y0 + 1 < height && right) add(to[width + 1], vector, lower * fx);
     }
   }
 }
 
 // Push-pull (Gortler et al., The Lumigraph, SIGGRAPH 1996): sums become means, and thin places are filled from what
-// is seen more coarsely.
-void pull_push(Field& field) {
+// is seen more coarsely. `rest` is where the coarser levels go.
+void pull_push(const Field& field, Vector* rest) {
   const int width = field.width, height = field.height;
   if (width == 1 && height == 1) {
     Vector& only = field.at[0];
     if (only.weight > 0.0f) store4(only, load4(only) * (1.0f / only.weight));
     return;
   }
-  Field coarse((width + 1) / 2, (height + 1) / 2);
+  const Field coarse = {(width + 1) / 2, (height + 1) / 2, rest};
   parallel_for(coarse.height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
-      const Vector* top = field.at.data() + 2 * y * width;
+      const Vector* top = field.at + 2 * y * width;
       const Vector* bottom = 2 * y + 1 < height ? top + width : nullptr;
       for (int x = 0; x < coarse.width; ++x) {
         const bool pair = 2 * x + 1 < width;
@@ -75,13 +100,13 @@ void pull_push(Field& field) {
       }
     }
   });
-  pull_push(coarse);
+  pull_push(coarse, rest + coarse.size());
   parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
       const int64_t near = y / 2;
       const int64_t far = std::min<int64_t>(std::max<int64_t>(y & 1 ? near + 1 : near - 1, 0), coarse.height - 1);
-      const Vector* near_row = coarse.at.data() + near * coarse.width;
-      const Vector* far_row = coarse.at.data() + far * coarse.width;
+      const Vector* near_row = coarse.at + near * coarse.width;
+      const Vector* far_row = coarse.at + far * coarse.width;
       for (int x = 0; x < width; ++x) {
         Vector& to = field.at[y * width + x];
         const float own = std::min(to.weight, 1.0f);
@@ -104,20 +129,32 @@ float seen(float weight) { return std::min(std::max(kSeen * weight, kLeastShare)
 }  // namespace
 }  // namespace vsvfi::flow
 
-// The motion at `time`, from the first frame to the second, out of the vectors of both directions. `out` has four planes:
-// x, y, doubt, and the first frame's share in what is seen.
+// The number of floats that `vsvfi_flow_project` works in.
+VSVFI_API int64_t vsvfi_flow_project_size(int32_t width, int32_t height) {
+  int64_t size = 12 * static_cast<int64_t>(width) * height;
+  while (width > 1 || height > 1) {
+    width = (width + 1) / 2;
+    height = (height + 1) / 2;
+    size += 4 * static_cast<int64_t>(width) * height;
+  }
+  return size;
+}
+
+// The motion at `time`, from the first frame to the second, out of the vectors of both directions. `out` begins with four
+// planes: x, y, doubt, and the first frame's share in what is seen.
 VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvfi::flow::Vector* backward,
                                   int32_t width, int32_t height, float time, float* out) {
   using namespace vsvfi::flow;
   const ptrdiff_t count = static_cast<ptrdiff_t>(width) * height;
-  Field fields[2] = {Field(width, height), Field(width, height)};
+  Vector* space = reinterpret_cast<Vector*>(out + 4 * count);
+  const Field fields[2] = {{width, height, space}, {width, height, space + count}};
   vsvfi::parallel_for(2, 1, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       if (k == 0) splat(forward, time, 1.0f, fields[0]);
       if (k == 1) splat(backward, 1.0f - time, -1.0f, fields[1]);
     }
   });
-  Field& field = fields[0];
+  const Field& field = fields[0];
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * width; i < end * width; ++i) {
       const Vector other = fields[1].at[i];
@@ -126,7 +163,7 @@ VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvf
       store4(field.at[i], load4(field.at[i]) + load4(other));
     }
   });
-  pull_push(field);
+  pull_push(field, space + 2 * count);
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * width; i < end * width; ++i) {
       const Vector vector = field.at[i];

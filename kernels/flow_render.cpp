@@ -17,7 +17,8 @@ constexpr int kPhases = 64;  // positions between two samples
 constexpr int kDoubts = 16;  // degrees of doubt beyond none
 constexpr int kBeyond = 32;  // samples over the border from where a block shows the border alone
 constexpr float kFilteredStep = 1.0f / (static_cast<float>(kAcrossOne) * kDownOne);
-constexpr float kShareTolerance = 0.2f;  // by which the shares of a block may differ
+constexpr float kShareTolerance = 0.35f;  // by which the shares of a block may differ
+constexpr float kIndifference = 8.0f;     // how much more motion may differ in a block where nothing is sure of it
 
 // What the neighbours of a position weigh, as floats and as integers for bytes (see flow_bytes.h). Padded with zeros, so
 // that eight can be taken at once.
@@ -211,20 +212,18 @@ struct MotionRow {
 
   explicit MotionRow(int width) : x(width), y(width), doubt(width), share(width) {}
 
+  // Columns [begin, end) of it.
   void fill(const float* motion, ptrdiff_t plane, ptrdiff_t top, ptrdiff_t bottom, float f, float scale_x,
-            float scale_y) {
-    mix(motion, top, bottom, f, scale_x, x);
-    mix(motion + plane, top, bottom, f, scale_y, y);
-    mix(motion + 2 * plane, top, bottom, f, 1.0f, doubt);
-    mix(motion + 3 * plane, top, bottom, f, 1.0f, share);
-  }
-
- private:
-  static void mix(const float* plane, ptrdiff_t top, ptrdiff_t bottom, float f, float scale, std::vector<float>& out) {
-    const float *a = plane + top, *b = plane + bottom;
-    float* to = out.data();
-    const int width = static_cast<int>(out.size());
-    for (int i = 0; i < width; ++i) to[i] = (a[i] + (b[i] - a[i]) * f) * scale;
+            float scale_y, int begin, int end) {
+    const auto mix = [&](int k, float scale, std::vector<float>& out) {
+      const float *a = motion + k * plane + top, *b = motion + k * plane + bottom;
+      float* to = out.data();
+      for (int i = begin; i < end; ++i) to[i] = (a[i] + (b[i] - a[i]) * f) * scale;
+    };
+    mix(0, scale_x, x);
+    mix(1, scale_y, y);
+    mix(2, 1.0f, doubt);
+    mix(3, 1.0f, share);
   }
 };
 
@@ -258,6 +257,14 @@ struct Extremes {
     }
   }
 
+  // Of two runs of rows together.
+  void join(const Extremes& top, const Extremes& bottom) {
+    for (size_t x = 0; x < low.size(); ++x) {
+      low[x] = std::min(top.low[x], bottom.low[x]);
+      high[x] = std::max(top.high[x], bottom.high[x]);
+    }
+  }
+
   float range(int from, int to) const {
     float least = low[from], most = high[from];
     for (int i = from + 1; i <= to; ++i) {
@@ -285,60 +292,82 @@ class Renderer {
     Scratch scratch(width_);
     for (int band = begin; band < end; ++band) {
       const int y = band * kBand, rows = std::min(kBand, out_.height - y);
-      const Between top = down(static_cast<float>(y)), bottom = down(static_cast<float>(y + rows - 1));
-      scratch.x.fill(motion_, width_, top.i, bottom.j);
-      scratch.y.fill(motion_ + plane(), width_, top.i, bottom.j);
-      scratch.share.fill(motion_ + 3 * plane(), width_, top.i, bottom.j);
-      fill(scratch.middle, static_cast<float>(y) + 0.5f * static_cast<float>(rows - 1));
-      bool ready = false;
+      for (int half = 0; half * kHalf < rows; ++half) {
+        fill(scratch.halves[half], y + half * kHalf, std::min(kHalf, rows - half * kHalf));
+      }
+      if (rows == kBand) join(scratch.whole, scratch.halves, y);
       for (int x = 0; x < out_.width; x += 16) {
-        if (rows == kBand && x + 16 <= out_.width && block<2, kBand>(scratch, x, y)) continue;
-        for (int left = x; left < std::min(x + 16, out_.width); left += 8) {
-          const int right = std::min(left + 8, out_.width);
-          if (rows == kBand && right - left == 8 && block<1, kBand>(scratch, left, y)) continue;
-          if (!ready) {
-            for (int j = 0; j < rows; ++j) fill(scratch.rows[j], static_cast<float>(y + j));
+        if (rows == kBand && x + 16 <= out_.width && block<2, kBand>(scratch.whole, x, y)) continue;
+        for (int top = 0; top < rows; top += kHalf) {
+          const Part& part = scratch.halves[top / kHalf];
+          const int some = std::min(kHalf, rows - top);
+          if (some == kHalf && x + 16 <= out_.width && block<2, kHalf>(part, x, y + top)) continue;
+          for (int left = x; left < std::min(x + 16, out_.width); left += 8) {
+            const int right = std::min(left + 8, out_.width);
+            if (some == kHalf && right - left == 8 && block<1, kHalf>(part, left, y + top)) continue;
+            for (int j = y + top; j < y + top + some; ++j) {
+              fill(scratch.row, static_cast<float>(j), columns_[left].i, columns_[right - 1].j + 1);
+              singles(scratch.row, left, right, j);
+            }
           }
-          ready = true;
-          for (int j = 0; j < rows; ++j) singles(scratch.rows[j], left, right, y + j);
         }
       }
     }
   }
 
-  static constexpr int kBand = 4;
+  static constexpr int kBand = 8, kHalf = kBand / 2;
 
  private:
-  struct Scratch {
+  // What blocks that span some rows need to know about the motion there.
+  struct Part {
     Extremes x, y, share;
     MotionRow middle;
-    std::vector<MotionRow> rows;
-    explicit Scratch(int width)
-        : x(width), y(width), share(width), middle(width), rows(kBand, MotionRow(width)) {}
+    explicit Part(int width) : x(width), y(width), share(width), middle(width) {}
   };
+
+  struct Scratch {
+    Part whole;
+    std::vector<Part> halves;
+    MotionRow row;
+    explicit Scratch(int width) : whole(width), halves(2, Part(width)), row(width) {}
+  };
+
+  void fill(Part& part, int y, int rows) const {
+    const Between top = down(static_cast<float>(y)), bottom = down(static_cast<float>(y + rows - 1));
+    part.x.fill(motion_, width_, top.i, bottom.j);
+    part.y.fill(motion_ + plane(), width_, top.i, bottom.j);
+    part.share.fill(motion_ + 3 * plane(), width_, top.i, bottom.j);
+    fill(part.middle, static_cast<float>(y) + 0.5f * static_cast<float>(rows - 1), 0, width_);
+  }
+
+  void join(Part& whole, const std::vector<Part>& halves, int y) const {
+    whole.x.join(halves[0].x, halves[1].x);
+    whole.y.join(halves[0].y, halves[1].y);
+    whole.share.join(halves[0].share, halves[1].share);
+    fill(whole.middle, static_cast<float>(y) + 0.5f * static_cast<float>(kBand - 1), 0, width_);
+  }
 
   ptrdiff_t plane() const { return static_cast<ptrdiff_t>(width_) * height_; }
   Between across(float x) const { return between((x + 0.5f) * step_x_ - 0.5f, width_); }
   Between down(float y) const { return between((y + 0.5f) * step_y_ - 0.5f, height_); }
 
-  void fill(MotionRow& row, float y) const {
+  void fill(MotionRow& row, float y, int begin, int end) const {
     const Between at = down(y);
     const ptrdiff_t width = width_;
-    row.fill(motion_, plane(), width * at.i, width * at.j, at.f, 1.0f / step_x_, 1.0f / step_y_);
+    row.fill(motion_, plane(), width * at.i, width * at.j, at.f, 1.0f / step_x_, 1.0f / step_y_, begin, end);
   }
 
   // Draws a block at once; false where its samples do not move alike, or too near the border.
   template <int Count, int Rows>
-  bool block(const Scratch& scratch, int x, int y) const {
-    const MotionRow& row = scratch.middle;
+  bool block(const Part& part, int x, int y) const {
+    const MotionRow& row = part.middle;
     const Between &left = columns_[x], &right = columns_[x + 8 * Count - 1];
-    if (scratch.x.range(left.i, right.j) > tolerance_ * step_x_ ||
-        scratch.y.range(left.i, right.j) > tolerance_ * step_y_ ||
-        scratch.share.range(left.i, right.j) > kShareTolerance) {
+    const float doubt = 0.5f * (left(row.doubt) + right(row.doubt)), tolerance = tolerance_ * (1.0f + kIndifference * doubt);
+    if (part.x.range(left.i, right.j) > tolerance * step_x_ || part.y.range(left.i, right.j) > tolerance * step_y_ ||
+        part.share.range(left.i, right.j) > kShareTolerance) {
       return false;
     }
     const float u = 0.5f * (left(row.x) + right(row.x)), v = 0.5f * (left(row.y) + right(row.y));
-    const float doubt = 0.5f * (left(row.doubt) + right(row.doubt));
     const float px = static_cast<float>(x), py = static_cast<float>(y);
     const Place<Taps> a(first_, px + before_ * u, py + before_ * v, doubt, kBeyond);
     const Place<Taps> b(second_, px + after_ * u, py + after_ * v, doubt, kBeyond);
@@ -438,7 +467,7 @@ void render(const Plane& first, const Plane& second, const Plane& out, const flo
             float time, float tolerance) {
   using Drawing = Renderer<S, Taps>;
   const Drawing drawing(first, second, out, motion, width, height, time, tolerance);
-  parallel_for((out.height + Drawing::kBand - 1) / Drawing::kBand, 2, [&](int64_t begin, int64_t end) {
+  parallel_for((out.height + Drawing::kBand - 1) / Drawing::kBand, 4, [&](int64_t begin, int64_t end) {
     drawing.bands(static_cast<int>(begin), static_cast<int>(end));
   });
 }

@@ -11,7 +11,7 @@ import vsvfi
 
 __all__ = ["ABI", "kernel_sources", "library", "problem"]
 
-ABI = 3
+ABI = 4
 """The version of the C interface that this package was written for (kernels/version.cpp)."""
 
 

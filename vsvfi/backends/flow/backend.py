@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vsvfi.backend import BackendInfo, Options, PlaneFrame
@@ -34,7 +35,7 @@ class Settings:
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, thin=2, stride=5, rounds=1, iterations=3, reach=16, tolerance=0.75, taps=4),
+    "fast": Settings(shrink=2, thin=2, stride=5, rounds=1, iterations=3, reach=16, tolerance=1.25, taps=4),
     "balanced": Settings(shrink=1, thin=4, stride=5, rounds=2, iterations=3, reach=16, tolerance=0.3, taps=8),
     "best": Settings(shrink=1, thin=2, stride=3, rounds=4, iterations=4, reach=16, tolerance=0.2, taps=8),
 }
@@ -56,6 +57,7 @@ class FlowBackend:
         self.settings = QUALITIES[options.quality or "balanced"]
         self.shrink = max(1, round(self.settings.shrink / options.flow_scale))
         names = [name for name, *_ in kernels.Search._fields_]
+        self._spaces: list[NDArray[np.float32]] = []
         self.search = kernels.Search(**{name: getattr(self.settings, name) for name in names})
 
     def encode(self, frame: PlaneFrame) -> kernels.Pyramid:
@@ -71,5 +73,14 @@ class FlowBackend:
 
     def synthesize(self, state: Pair, timestep: Fraction, out: Sequence[NDArray[Any]]) -> None:
         """Draw the frame at ``timestep``."""
-        motion = kernels.project(state.vectors, timestep)
+        space = self._space(kernels.projection_size(state.vectors))
+        motion = kernels.project(state.vectors, timestep, space)
         kernels.render(state.window, motion, timestep, out, tolerance=self.settings.tolerance, taps=self.settings.taps)
+        self._spaces.append(space)
+
+    def _space(self, size: int) -> NDArray[np.float32]:
+        try:
+            space = self._spaces.pop()
+        except IndexError:  # every thread that draws has its own
+            return np.empty(size, np.float32)
+        return space if space.size == size else np.empty(size, np.float32)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsvfi import native
 from vsvfi.backend import PlaneFrame
 
-__all__ = ["Pyramid", "Search", "Vectors", "judge", "luma", "project", "pyramid", "render", "search"]
+__all__ = ["Pyramid", "Search", "Vectors", "judge", "luma", "project", "projection_size", "pyramid", "render", "search"]
 
 type Floats = NDArray[np.float32]
 type Flow = tuple[Floats, Floats]
@@ -49,6 +49,7 @@ def _library() -> ctypes.CDLL:
     if found is None:
         raise RuntimeError(f"the compiled kernels are missing: {native.problem()}")
     found.vsvfi_flow_pyramid_size.restype = ctypes.c_int64
+    found.vsvfi_flow_project_size.restype = ctypes.c_int64
     return found
 
 
@@ -131,14 +132,25 @@ def judge(forward: Flow, backward: Flow, first: Pyramid, second: Pyramid, thin: 
     return vectors
 
 
-def project(vectors: tuple[Vectors, Vectors], timestep: Fraction) -> Floats:
-    """The motion at ``timestep``, first frame to second: (4, H, W), x, y, doubt, the first frame's share."""
+def projection_size(vectors: tuple[Vectors, Vectors]) -> int:
+    """How many floats `project` works in."""
     height, width = vectors[0].shape[:2]
-    motion = np.empty((4, height, width), np.float32)
+    return int(_library().vsvfi_flow_project_size(width, height))
+
+
+def project(vectors: tuple[Vectors, Vectors], timestep: Fraction, space: Floats) -> Floats:
+    """The motion at ``timestep``, first frame to second: (4, H, W), x, y, doubt, the first frame's share.
+
+    It lies in ``space``, of `projection_size`, and lasts until that is used again: new memory costs as much as the
+    work.
+    """
+    if space.size != projection_size(vectors):
+        raise ValueError(f"project works in {projection_size(vectors)} floats, got {space.size}")
+    height, width = vectors[0].shape[:2]
     _library().vsvfi_flow_project(
-        *(_pointer(plane) for plane in vectors), width, height, ctypes.c_float(float(timestep)), _pointer(motion)
+        *(_pointer(plane) for plane in vectors), width, height, ctypes.c_float(float(timestep)), _pointer(space)
     )
-    return motion
+    return space[: 4 * height * width].reshape(4, height, width)
 
 
 def render(
