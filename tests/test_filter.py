@@ -288,12 +288,13 @@ class TestOrder:
 
 
 class TestMemory:
-    def test_tiles_are_used_where_memory_runs_out(self, models: Counter[tuple[str, Any]]) -> None:
+    @pytest.mark.parametrize("model", ["torch-hungry", "torch-pieces"])
+    def test_tiles_are_used_where_memory_runs_out(self, model: str, models: Counter[tuple[str, Any]]) -> None:
         clip = noise(length=3, form=vs.RGBS, size=(320, 200))
         messages: list[str] = []
         handle = vs.core.add_log_handler(lambda _, text: messages.append(text))
         try:
-            tiled = [planes(frame) for frame in interpolate(clip, model="torch-hungry", factor=2).frames()]
+            tiled = [planes(frame) for frame in interpolate(clip, model=model, factor=2).frames()]
         finally:
             vs.core.remove_log_handler(handle)
         whole = [planes(frame) for frame in interpolate(clip, model="torch-fade", factor=2).frames()]

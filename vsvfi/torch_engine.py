@@ -162,8 +162,12 @@ class TorchEngine(Engine):
         self._synthesis = self._start()
 
     def _start(self) -> _Synthesis:
+        backend = self._whole
+        if self._tile is not None:
+            internal = self.info.tiling == "internal"
+            backend = backend.in_tiles(self._tile) if internal else TiledBackend(backend, self._tile)
         return _Synthesis(
-            self._whole if self._tile is None else TiledBackend(self._whole, self._tile),
+            backend,
             upload=self._upload,
             timesteps_after=self._timesteps_after,
             streams=self._streams,
@@ -188,7 +192,7 @@ class TorchEngine(Engine):
             frame = request.frames[request.index[0]]
             height, width = self._tile or (frame.height, frame.width)
             smallest = max(128, 2 * self._whole.multiple)
-            if max(height, width) <= smallest or self.info.tiling == "internal":
+            if max(height, width) <= smallest:
                 raise error
             tile = (max(smallest, height // 2), max(smallest, width // 2))
             if self._tile is None:

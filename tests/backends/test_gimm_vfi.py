@@ -19,6 +19,7 @@ from vsvfi.backends.gimm_vfi.backend import GIMMVFIBackend
 from vsvfi.backends.gimm_vfi.network import GIMMVFI, build, example
 from vsvfi.nets import raft
 from vsvfi.nets.gimm.network import CoordinateNetwork, ImplicitMotion
+from vsvfi.nets.regions import reach_of
 
 STEPS = torch.tensor([0.25, 0.5, 0.8])
 
@@ -128,17 +129,19 @@ def test_rendering_in_strips(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(network_module, "STRIP_PIXELS", 40 * 96)
     torch.testing.assert_close(network.render(pair, STEPS[:1], motion).frames, whole, atol=1e-5, rtol=0)
     assert len(decoded) == 4
+    torch.testing.assert_close(network.render(pair, STEPS[:1], motion, (60, 60)).frames, whole, atol=1e-5, rtol=0)
+    assert len(decoded) == 4 + 3 * 2
 
 
 def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
-    """One pixel reaches exactly ``HALO`` rows up and down through the final decoder's convolutions."""
+    """One pixel reaches exactly so many rows up and down through the final decoder's convolutions."""
     block = network.final_decoder.convblock
     for parameter in block.parameters():
         parameter.fill_(0.01 if parameter.dim() == 4 else 0)
     impulse = torch.zeros(1, block[0][0].in_channels, 41, 3, dtype=torch.float64)
     impulse[:, :, 20, 1] = 1
     rows = block.double()(impulse)[0, 0].abs().amax(1).nonzero().flatten()
-    assert (20 - rows.min().item(), rows.max().item() - 20) == (network_module.HALO, network_module.HALO)
+    assert (20 - rows.min().item(), rows.max().item() - 20) == (reach_of(block), reach_of(block))
 
 
 def test_flows_are_estimated_once_a_pair(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -26,6 +27,9 @@ class TorchBackend(ABC):
     timestep_batch: int = 1
     """How many timesteps `synthesize` takes with gain at once."""
 
+    tile: tuple[int, int] | None = None
+    """Height and width of the pieces to work on where memory is short, for models that tile themselves."""
+
     def __init__(self, info: BackendInfo, network: nn.Module, options: Options) -> None:
         self.info = info
         self.network = network
@@ -35,6 +39,12 @@ class TorchBackend(ABC):
     def multiple(self) -> int:
         """What frame sizes must be multiples of; more where motion is estimated on smaller frames."""
         return max(self.info.multiple, math.ceil(self.info.multiple / self.options.flow_scale))
+
+    def in_tiles(self, tile: tuple[int, int]) -> Self:
+        """The same backend, working on pieces of a height and a width: for models whose tiling is ``internal``."""
+        tiled = copy.copy(self)
+        tiled.tile = tile
+        return tiled
 
     def encode(self, frame: Tensor) -> Any:
         """What depends on one frame alone, computed once per frame; by default nothing."""

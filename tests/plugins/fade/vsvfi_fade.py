@@ -101,4 +101,5 @@ def vsvfi_backends() -> list[BackendInfo]:
         ),
         BackendInfo(name="torch-large", summary="for tests", backend="vsvfi_torch_fade:Larger", spatial_scale=4),
         BackendInfo(name="torch-hungry", summary="for tests", backend="vsvfi_torch_fade:Hungry", multiple=8),
+        BackendInfo(name="torch-pieces", summary="for tests", backend="vsvfi_torch_fade:Piecewise", tiling="internal"),
     ]

@@ -56,3 +56,12 @@ class Hungry(TorchFade):
         if max(window[0].shape[-2:]) > 160:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().prepare(window, encoded)
+
+
+class Piecewise(TorchFade):
+    """Works in pieces itself, and runs out of memory on any larger than 160 pixels."""
+
+    def synthesize(self, state: Any, timesteps: Tensor) -> Tensor:
+        if max(self.tile or state[0][0].shape[-2:]) > 160:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().synthesize(state, timesteps)

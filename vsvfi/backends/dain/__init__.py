@@ -46,7 +46,7 @@ INFOS = (
         ),
         multiple=64,
         padding="center",
-        tiling="discouraged",
+        tiling="internal",
         supports_flow_scale=True,
     ),
 )

@@ -26,8 +26,8 @@ class DAINBackend(TorchBackend):
         """Flows, kernels and contexts of a pair."""
         frame0, frame1 = window
         first, second = encoded
-        return self.network.analyse((frame0, frame1), (first, second))
+        return self.network.analyse((frame0, frame1), (first, second), with_contexts=self.tile is None)
 
     def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
         """One timestep after the other: the 437 channels of one fill the memory that a batch would need."""
-        return torch.cat([self.network.synthesize(state, float(t)).out for t in timesteps])
+        return torch.cat([self.network.synthesize(state, float(t), self.tile).out for t in timesteps])

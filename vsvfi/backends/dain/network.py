@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,10 @@ from vsvfi.nets.geometry import reduced_size, resize_to
 from vsvfi.nets.megadepth import network as megadepth
 from vsvfi.nets.megadepth.network import MegaDepth, proximity
 from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, PixelPrediction, light_unet
+from vsvfi.nets.memc_net.warp import adaptive_warp_part
 from vsvfi.nets.pwcnet import network as pwcnet
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, PWCNet
+from vsvfi.nets.regions import Region, by_regions, part_of, reach_of
 from vsvfi.ops import adaptive_warp, depth_flow_projection
 
 __all__ = ["DAIN", "Encoded", "Pair", "Synthesis", "build", "example"]
@@ -92,14 +95,16 @@ class Pair:
 
     ``flows`` are ``(N, 2, h, w)``, at a quarter of the size that motion was estimated at, in pixels of full size;
     ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``;
-    ``contexts`` ``(N, C, H, W)`` end with the log depth.
+    ``log_depth`` is ``(N, 1, H, W)``; ``contexts`` ``(N, C, H, W)`` end with it, and are None where they are made piece
+    by piece.
     """
 
     frames: tuple[Tensor, Tensor]
     flows: tuple[Tensor, Tensor]
     proximity: tuple[Tensor, Tensor]
     kernels: tuple[Tensor, Tensor]
-    contexts: tuple[Tensor, Tensor]
+    log_depth: tuple[Tensor, Tensor]
+    contexts: tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +154,10 @@ class DAIN(nn.Module):
             pyramid = self.flow.features(small.float())
         return Encoded(pyramid, resize_to(self.depth(small).float(), size))
 
-    def analyse(self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded]) -> Pair:
-        """What depends on the pair but not on the timestep."""
+    def analyse(
+        self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded], *, with_contexts: bool = True
+    ) -> Pair:
+        """What depends on the pair but not on the timestep; contexts only where there is memory for them."""
         first, second = (one.pyramid for one in encoded)
         both = [torch.cat(levels) for levels in zip(first, second, strict=True)]
         swapped = [torch.cat(levels) for levels in zip(second, first, strict=True)]
@@ -162,23 +169,31 @@ class DAIN(nn.Module):
         ratio = flow.new_tensor((width / (4 * flow.shape[-1]), height / (4 * flow.shape[-2])))
         forward, backward = (flow * ratio[:, None, None]).chunk(2)
         kernel0, kernel1 = self.filter(torch.cat(frames, 1))
+        whole = Region(0, height, 0, width)
         depth0, depth1 = (one.log_depth for one in encoded)
         return Pair(
             frames=frames,
             flows=(forward, backward),
             proximity=(proximity(depth0), proximity(depth1)),
             kernels=(kernel0, kernel1),
+            log_depth=(depth0, depth1),
             # Of the pair, not of each frame, for their size: a frame's context has 196 channels.
-            contexts=(self._context(frames[0], depth0), self._context(frames[1], depth1)),
+            contexts=(self._context(frames[0], depth0, whole), self._context(frames[1], depth1, whole))
+            if with_contexts
+            else None,
         )
 
-    def _context(self, frame: Tensor, log_depth: Tensor) -> Tensor:
-        features = self.context(frame)
-        return torch.cat((features, log_depth.to(features.dtype)), 1)
+    def _context(self, frame: Tensor, log_depth: Tensor, region: Region) -> Tensor:
+        features = part_of(self.context, frame, region)
+        return torch.cat((features, region.of(log_depth).to(features.dtype)), 1)
 
-    def synthesize(self, pair: Pair, timestep: float) -> Synthesis:
-        """The frame at ``timestep`` in (0, 1)."""
-        size = pair.frames[0].shape[-2:]
+    def synthesize(self, pair: Pair, timestep: float, piece: tuple[int, int] | None = None) -> Synthesis:
+        """The frame at ``timestep`` in (0, 1).
+
+        Warped contexts and correction, which need the most memory, may be made in pieces of a height and a width: that
+        takes longer, and gives the same.
+        """
+        size = (pair.frames[0].shape[-2], pair.frames[0].shape[-1])
         # Scaled by time before the upsampling, as the reference does.
         flow0, flow1 = (
             functional.interpolate(flow * fraction, size, mode="bilinear", align_corners=False)
@@ -191,21 +206,35 @@ class DAIN(nn.Module):
         warped0, warped1 = map(adaptive_warp, pair.frames, projected, pair.kernels)
         blend = (1 - timestep) * warped0 + timestep * warped1
         parts = (blend, warped0, warped1, *projected, *pair.kernels)
-        # No name for what is read here, so that it is freed before the later blocks need memory.
-        features = self.rectification.block1(_joined(parts, pair, projected))
-        return Synthesis(blend + self.rectification.correct(features), blend, (flow0, flow1), projected)
 
+        def correction(region: Region) -> Tensor:
+            # No name for what is read here, so that it is freed before the later blocks need memory.
+            features = self.rectification.block1(self._known(parts, pair, projected, region))
+            return self.rectification.correct(features)
 
-def _joined(parts: tuple[Tensor, ...], pair: Pair, projected: tuple[Tensor, Tensor]) -> Tensor:
-    """``parts`` and the warped contexts as one tensor of the contexts' type, of which one context is held twice."""
-    small = torch.cat(parts, 1)
-    contexts = pair.contexts
-    batch, channels, height, width = contexts[0].shape
-    joined = contexts[0].new_empty((batch, small.shape[1] + 2 * channels, height, width))
-    joined[:, : small.shape[1]] = small
-    for index, target in enumerate(joined[:, small.shape[1] :].chunk(2, 1)):
-        target.copy_(adaptive_warp(contexts[index], projected[index], pair.kernels[index]))
-    return joined
+        correct = by_regions(correction, size, piece=piece, reach=reach_of(self.rectification))
+        return Synthesis(blend + correct, blend, (flow0, flow1), projected)
+
+    def _known(self, parts: tuple[Tensor, ...], pair: Pair, projected: tuple[Tensor, Tensor], region: Region) -> Tensor:
+        """A region of ``parts`` and of the warped contexts as one tensor, of which one context is held twice."""
+        small = torch.cat([region.of(part) for part in parts], 1)
+        joined: Tensor | None = None
+        first = small.shape[1]
+        for index, (flow, kernels) in enumerate(zip(projected, pair.kernels, strict=True)):
+            warped = adaptive_warp_part(partial(self._part, pair, index), flow, kernels, region)
+            channels = warped.shape[1]
+            if joined is None:
+                joined = warped.new_empty((len(warped), first + 2 * channels, *warped.shape[2:]))
+                joined[:, :first] = small
+            joined[:, first + index * channels : first + (index + 1) * channels] = warped
+        assert joined is not None
+        return joined
+
+    def _part(self, pair: Pair, index: int, region: Region) -> Tensor:
+        """A region of one frame's context."""
+        if pair.contexts is None:
+            return self._context(pair.frames[index], pair.log_depth[index], region)
+        return region.of(pair.contexts[index])
 
 
 def build(shapes: Shapes) -> DAIN:

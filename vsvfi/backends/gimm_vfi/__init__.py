@@ -61,7 +61,7 @@ def _info(name: str, flows: str, layouts: tuple[Layout, ...]) -> BackendInfo:
         minimum=64,
         padding="center",
         supports_flow_scale=True,
-        tiling="discouraged",
+        tiling="internal",
     )
 
 

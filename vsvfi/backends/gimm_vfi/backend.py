@@ -44,10 +44,10 @@ class GIMMVFIBackend(TorchBackend):
         motion = torch.cat(
             [self.network.motion(state.motion, part)[1] for part in _parts(timesteps, MOTION_PIXELS, reduced)]
         )
-        steps = max(1, RENDER_PIXELS // (full[-2] * full[-1]))
+        steps = max(1, RENDER_PIXELS // (full[-2] * full[-1])) if self.tile is None else 1
         return torch.cat(
             [
-                self.network.render(state, timesteps[i : i + steps], motion[i : i + steps]).frames
+                self.network.render(state, timesteps[i : i + steps], motion[i : i + steps], self.tile).frames
                 for i in range(0, len(timesteps), steps)
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from vsvfi.nets.gimm.network import EndpointMotion, ImplicitMotion
 from vsvfi.nets.ifr import SideResBlock
 from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
+from vsvfi.nets.regions import Region, by_regions, reach_of
 from vsvfi.ops import backward_warp
 
 __all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "NewFrames", "Pair", "build", "example"]
@@ -28,10 +30,8 @@ FLOW_HEADS = (
 """The layers that make flows and residuals."""
 
 FIELDS = 3
-HALO = 17
-"""How far the final decoder sees: two convolutions and three blocks of five, 3x3 each."""
 STRIP_PIXELS = 2**20
-"""How many pixels it decodes at once: about 6 GB in fp32 at the published width."""
+"""How many pixels the final decoder decodes at once: about 6 GB in fp32 at the published width."""
 LEAST = 64
 """The smallest side of which the coarsest correlations are still a pixel wide."""
 RADIUS = 4
@@ -120,7 +120,7 @@ class InitDecoder(nn.Module):
 class FinalDecoder(nn.Module):
     """Turns one pair of flows into several, with masks and residuals, at full size.
 
-    By far the widest layers at the largest size: they run on strips that overlap by what a pixel sees, which gives
+    By far the widest layers at the largest size: they run piece by piece, on strips unless a size is given, which gives
     the very result that the whole would.
     """
 
@@ -140,6 +140,7 @@ class FinalDecoder(nn.Module):
         frames: tuple[Tensor, Tensor],
         flows: tuple[Tensor, Tensor],
         logit: Tensor,
+        piece: tuple[int, int] | None = None,
     ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
         """The flows ``(T, 2 * K, H, W)``, the mask ``(T, K, H, W)`` and the residual ``(T, 3 * K, H, W)``, fp32.
 
@@ -149,37 +150,36 @@ class FinalDecoder(nn.Module):
             frames: ``(T, 3, H, W)``.
             flows: from the new frame to both, ``(T, 2, H, W)``.
             logit: of the mask, ``(T, 1, H, W)``.
+            piece: the height and width of what is decoded at once.
         """
         count, _, height, width = feature.shape
-        rows = max(2 * HALO, STRIP_PIXELS // (count * width))
-        strips = []
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            first, last = max(0, top - HALO), min(bottom + HALO, height)
-            strip = self._strip(feature, features, frames, flows, logit, first, last)
-            strips.append(strip[:, :, top - first : bottom - first])
-        more0, more1, more, residual = torch.split(torch.cat(strips, 2), [FIELDS * n for n in (2, 2, 1, 3)], 1)
+        reach = reach_of(self.convblock)
+        decoded = by_regions(
+            partial(self._decode, feature, features, frames, flows, logit),
+            (height, width),
+            piece=piece or (max(2 * reach, STRIP_PIXELS // (count * width)), width),
+            reach=reach,
+        )
+        more0, more1, more, residual = torch.split(decoded, [FIELDS * n for n in (2, 2, 1, 3)], 1)
         fields = (flows[0].repeat(1, FIELDS, 1, 1) + more0, flows[1].repeat(1, FIELDS, 1, 1) + more1)
         return fields, torch.sigmoid(logit + more), residual
 
-    def _strip(
+    def _decode(
         self,
         feature: Tensor,
         features: tuple[Tensor, Tensor],
         frames: tuple[Tensor, Tensor],
         flows: tuple[Tensor, Tensor],
         logit: Tensor,
-        first: int,
-        last: int,
+        region: Region,
     ) -> Tensor:
-        """What the convolutions make of rows ``first`` to ``last``, in fp32."""
-        rows = slice(first, last)
-        here = [flow[:, :, rows] for flow in flows]
-        origin = flows[0].new_tensor((0, first)).view(1, 2, 1, 1)
+        """What the convolutions make of a region, in fp32."""
+        here = [region.of(flow) for flow in flows]
+        origin = flows[0].new_tensor((region.left, region.top)).view(1, 2, 1, 1)
         warped = [backward_warp(x, flow + origin) for x, flow in zip(features, here, strict=True)]
         images = [backward_warp(x, flow + origin) for x, flow in zip(frames, here, strict=True)]
-        given = [x[:, :, rows] for x in frames]
-        joined = torch.cat((feature[:, :, rows], *warped, *here, logit[:, :, rows], *given, *images), 1)
+        given = [region.of(x) for x in frames]
+        joined = torch.cat((region.of(feature), *warped, *here, region.of(logit), *given, *images), 1)
         out: Tensor = self.convblock(joined)
         return out.float()
 
@@ -255,8 +255,12 @@ class GIMMVFI(nn.Module):
         pair = self.prepare(self.encode(frame0, scale), self.encode(frame1, scale))
         return self.synthesize(pair, timesteps).frames
 
-    def render(self, pair: Pair, timesteps: Tensor, motion: Tensor) -> NewFrames:
-        """The frames at ``timesteps`` from the motion ``(T, 2, h, w)`` that `ImplicitMotion` predicted for them."""
+    def render(self, pair: Pair, timesteps: Tensor, motion: Tensor, piece: tuple[int, int] | None = None) -> NewFrames:
+        """The frames at ``timesteps`` from the motion ``(T, 2, h, w)`` that `ImplicitMotion` predicted for them.
+
+        ``piece`` is the height and width of what the final decoder decodes at once; smaller ones take less memory and
+        more time, and give the same.
+        """
         count = len(timesteps)
         t = timesteps.view(-1, 1, 1, 1)
         frames, reduced = (_expand(both, count) for both in (pair.frames, pair.reduced))
@@ -280,6 +284,7 @@ class GIMMVFI(nn.Module):
             reduced,
             (resize_flow(flows[0], size), resize_flow(flows[1], size)),
             resize(logit, 4),
+            piece,
         )
         full = (frames[0].shape[-2], frames[0].shape[-1])
         fields = (resize_flow(fields[0], full), resize_flow(fields[1], full))

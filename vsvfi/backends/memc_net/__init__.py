@@ -24,7 +24,7 @@ def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
         timesteps="midpoint",
         multiple=64,
         padding="center",
-        tiling="discouraged",
+        tiling="internal",
         supports_flow_scale=True,
     )
 
@@ -67,6 +67,5 @@ INFOS = (
             rename=(SPYNET_RENAME, *RENAME),
             ignore=IGNORE,
         ),
-        # SPyNet's levels are counted from the coarsest: a tile below 1024 pixels is seen by others than the frame.
     ),
 )

@@ -26,4 +26,4 @@ class MEMCNetBackend(TorchBackend):
 
     def synthesize(self, state: tuple[Tensor, Tensor, Motion], timesteps: Tensor) -> Tensor:
         """The frame in the middle."""
-        return self.network.synthesize(*state).out.expand(len(timesteps), -1, -1, -1)
+        return self.network.synthesize(*state, self.tile).out.expand(len(timesteps), -1, -1, -1)

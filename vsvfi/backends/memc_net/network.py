@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.flownets.network import estimate as flownets_estimate
 from vsvfi.nets.geometry import reduced_size, resize_flow, resize_to
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr, light_unet
+from vsvfi.nets.memc_net.warp import adaptive_warp_part
+from vsvfi.nets.regions import Region, by_regions, part_of, reach_of
 from vsvfi.nets.spynet.network import SPyNet
 from vsvfi.ops import adaptive_warp, flow_projection
 
@@ -130,8 +133,14 @@ class MEMCNet(nn.Module):
             occlusion = (0.5 + first, 0.5 + second)
         return Motion((forward, backward), (projected0, projected1), (kernel0, kernel1), occlusion)
 
-    def synthesize(self, frame0: Tensor, frame1: Tensor, motion: Motion) -> Synthesis:
-        """The frame half-way between two RGB frames."""
+    def synthesize(
+        self, frame0: Tensor, frame1: Tensor, motion: Motion, piece: tuple[int, int] | None = None
+    ) -> Synthesis:
+        """The frame half-way between two RGB frames.
+
+        Contexts and correction, which need the most memory, may be made in pieces of a height and a width: that takes
+        longer, and gives the same.
+        """
         frames = (frame0, frame1)
         warped0, warped1 = map(adaptive_warp, frames, motion.projected, motion.kernels)
         if motion.occlusion is None:
@@ -141,10 +150,24 @@ class MEMCNet(nn.Module):
         else:
             maps = motion.occlusion
             blend = maps[0] * warped0 + maps[1] * warped1
-        known = [blend, *motion.projected, *motion.kernels, *maps]
-        if self.context is not None:
-            known += map(adaptive_warp, map(self.context, frames), motion.projected, motion.kernels)
-        return Synthesis(blend + self.rectification(torch.cat(known, 1)), blend)
+        known = (blend, *motion.projected, *motion.kernels, *maps)
+
+        def correction(region: Region) -> Tensor:
+            parts = [*map(region.of, known), *self._warped_contexts(frames, motion, region)]
+            result: Tensor = self.rectification(torch.cat(parts, 1))
+            return result
+
+        size = (frame0.shape[-2], frame0.shape[-1])
+        return Synthesis(blend + by_regions(correction, size, piece=piece, reach=reach_of(self.rectification)), blend)
+
+    def _warped_contexts(self, frames: Pair, motion: Motion, region: Region) -> list[Tensor]:
+        context = self.context
+        if context is None:
+            return []
+        return [
+            adaptive_warp_part(partial(part_of, context, frame), flow, kernels, region)
+            for frame, flow, kernels in zip(frames, motion.projected, motion.kernels, strict=True)
+        ]
 
 
 def build(shapes: Shapes) -> MEMCNet:
