@@ -99,7 +99,7 @@ def test_other_mistakes_at_creation(vspipe: Callable[..., Piped], script: str, m
     ("script", "message"),
     [
         (
-            "core.vsvfi.Interpolate(clip, model='broken', sc=0).set_output()",
+            "core.vsvfi.Interpolate(clip[:2], model='broken', sc=0).set_output()",
             "vsvfi.Interpolate: model 'broken' failed at output frame 1: ZeroDivisionError: the numbers ran out",
         ),
         (
@@ -108,9 +108,9 @@ def test_other_mistakes_at_creation(vspipe: Callable[..., Piped], script: str, m
             "the disc is scratched",
         ),
         (
-            "bad = core.std.Expr(core.std.BlankClip(format=vs.GRAYS, width=64, height=48, length=9), ['0 0 /'])\n"
-            "core.vsvfi.Interpolate(bad).set_output()",
-            "vsvfi.Interpolate: source frame 0 holds NaN or infinity",
+            "good = core.std.BlankClip(format=vs.GRAYS, width=64, height=48, length=4)\n"
+            "core.vsvfi.Interpolate(good + core.std.Expr(good[0], ['0 0 /']) + good).set_output()",
+            "vsvfi.Interpolate: source frame 4 holds NaN or infinity",
         ),
     ],
 )
