@@ -27,6 +27,7 @@ from timesteps import Costs, made, measure, padded, published_shapes
 
 from vsvfi import registry, weights
 from vsvfi.backend import BackendInfo, Shapes
+from vsvfi.tiles import in_tiles
 
 YARDSTICK = "rife-4.26"
 KIB = 1024
@@ -45,11 +46,15 @@ def midpoints_at_8(costs: Costs) -> float:
     return (4 * costs.encode + 7 * (costs.prepare + costs.synthesize)) / 7
 
 
-def work(model: str, size: tuple[int, int], device: torch.device, half: bool) -> dict[str, float]:
+def work(
+    model: str, size: tuple[int, int], device: torch.device, *, half: bool, tile: tuple[int, int] | None
+) -> dict[str, float]:
     """Measure one model in this process."""
     torch.set_num_threads(1)
     info = registry.find(model)
     backend = made(info, shapes_of(info), device)
+    if tile is not None:
+        backend = in_tiles(backend, tile)
     frames = padded(backend, *size, device)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with torch.autocast(device.type, torch.float16, enabled=half and info.supports_half):
@@ -74,11 +79,14 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="fp16 where the model allows it")
     parser.add_argument("--json", type=Path, help="add the results to this file")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--tile", help="work in tiles of this width and height: WxH")
     given = parser.parse_args()
     device = torch.device(given.device)
     if given.here:
         width, height = (int(side) for side in given.size.split("x"))
-        print(json.dumps(work(given.models[0], (width, height), device, given.half)))
+        columns, rows = (int(side) for side in given.tile.split("x")) if given.tile else (0, 0)
+        tile = (rows, columns) if given.tile else None
+        print(json.dumps(work(given.models[0], (width, height), device, half=given.half, tile=tile)))
         return
 
     names = given.models or [
@@ -91,14 +99,15 @@ def main() -> None:
     for name in [YARDSTICK, *(name for name in names if name != YARDSTICK)]:
         if name not in results or name in given.models:
             command = [sys.executable, __file__, name, "--here", "--size", given.size, "--device", given.device]
-            done = subprocess.run([*command, *["--half"] * given.half], stdout=subprocess.PIPE, text=True, check=True)
+            command += ["--half"] * given.half + (["--tile", given.tile] if given.tile else [])
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[name] = json.loads(done.stdout)
         row = results[name]
         relative = row["x2"] / results[YARDSTICK]["x2"]
         print(f"{name:<16}{row['x2']:9.3f}{row['x8']:9.3f}{row['bytes'] / 1e9:8.2f}{relative:17.1f}", flush=True)
         if given.json:
             machine = {"size": given.size, "device": given.device, "half": given.half, "torch": torch.__version__}
-            machine["python"] = platform.python_version()
+            machine |= {"python": platform.python_version(), "tile": given.tile}
             if device.type == "cuda":
                 machine["gpu"] = torch.cuda.get_device_name(device)
             given.json.parent.mkdir(parents=True, exist_ok=True)

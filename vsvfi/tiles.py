@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 
-__all__ = ["Tile", "TiledBackend", "split"]
+__all__ = ["Tile", "TiledBackend", "in_tiles", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +121,8 @@ class TiledBackend(TorchBackend):
             tile.of(total, scale).add_(piece * mask)
             tile.of(weight, scale).add_(mask)
         return total / weight
+
+
+def in_tiles(backend: TorchBackend, size: tuple[int, int]) -> TorchBackend:
+    """``backend`` on tiles of about ``size`` (height, width): inside, where it can, for the very same result."""
+    return backend.in_tiles(size) if backend.info.tiling == "internal" else TiledBackend(backend, size)

@@ -19,7 +19,7 @@ from vsvfi.caches import OnceCache, Turnstile
 from vsvfi.color import rgb_to_planes, to_rgb
 from vsvfi.engine import Engine, Request, recursion_depth, window_offsets
 from vsvfi.frames import check_finite, new_frame, plane_frame, read_color, writable_planes
-from vsvfi.tiles import TiledBackend
+from vsvfi.tiles import in_tiles
 
 __all__ = ["TorchEngine"]
 
@@ -162,12 +162,8 @@ class TorchEngine(Engine):
         self._synthesis = self._start()
 
     def _start(self) -> _Synthesis:
-        backend = self._whole
-        if self._tile is not None:
-            internal = self.info.tiling == "internal"
-            backend = backend.in_tiles(self._tile) if internal else TiledBackend(backend, self._tile)
         return _Synthesis(
-            backend,
+            self._whole if self._tile is None else in_tiles(self._whole, self._tile),
             upload=self._upload,
             timesteps_after=self._timesteps_after,
             streams=self._streams,
