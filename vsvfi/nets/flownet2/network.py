@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32, resize
-from vsvfi.nets.flownets.network import FLOW_UNIT, Expanding, FlowNetS
+from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNet, FlowNetS
 from vsvfi.ops import backward_warp, channel_norm, correlation
 
 __all__ = ["FlowNet2", "FlowNetC", "FlowNetFusion", "FlowNetSD", "build", "build_c", "build_s", "estimate", "normalise"]
@@ -23,7 +23,7 @@ def normalise(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return first - mean, second - mean
 
 
-class FlowNetC(Expanding):
+class FlowNetC(FlowNet):
     """Features of either frame by the same layers, correlated, then as FlowNetS."""
 
     def __init__(self) -> None:
@@ -33,12 +33,6 @@ class FlowNetC(Expanding):
         self.conv3 = conv_leaky(128, 256, 5, stride=2)
         self.conv_redir = conv_leaky(256, 32, 1)
         self.conv3_1 = conv_leaky(473, 256)
-        self.conv4 = conv_leaky(256, 512, stride=2)
-        self.conv4_1 = conv_leaky(512, 512)
-        self.conv5 = conv_leaky(512, 512, stride=2)
-        self.conv5_1 = conv_leaky(512, 512)
-        self.conv6 = conv_leaky(512, 1024, stride=2)
-        self.conv6_1 = conv_leaky(1024, 1024)
 
     def matches(self, first: Tensor, second: Tensor) -> Tensor:
         """The correlation ``(N, 441, H, W)`` of features over 41 x 41 pixels, every second one."""
@@ -49,13 +43,10 @@ class FlowNetC(Expanding):
         encoded2 = self.conv2(self.conv1(first))
         features1, features2 = self.conv3(encoded2), self.conv3(self.conv2(self.conv1(second)))
         encoded3 = self.conv3_1(torch.cat((self.conv_redir(features1), self.matches(features1, features2)), 1))
-        encoded4 = self.conv4_1(self.conv4(encoded3))
-        encoded5 = self.conv5_1(self.conv5(encoded4))
-        encoded6 = self.conv6_1(self.conv6(encoded5))
-        return self.expand((encoded2, encoded3, encoded4, encoded5), encoded6)
+        return self.flows(encoded2, encoded3)
 
 
-class FlowNetSD(Expanding):
+class FlowNetSD(FlowNet):
     """FlowNetS for small displacements: small kernels, a first layer at full size, smoothed predictions."""
 
     def __init__(self) -> None:
@@ -67,22 +58,13 @@ class FlowNetSD(Expanding):
         self.conv2_1 = conv_leaky(128, 128)
         self.conv3 = conv_leaky(128, 256, stride=2)
         self.conv3_1 = conv_leaky(256, 256)
-        self.conv4 = conv_leaky(256, 512, stride=2)
-        self.conv4_1 = conv_leaky(512, 512)
-        self.conv5 = conv_leaky(512, 512, stride=2)
-        self.conv5_1 = conv_leaky(512, 512)
-        self.conv6 = conv_leaky(512, 1024, stride=2)
-        self.conv6_1 = conv_leaky(1024, 1024)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Flows at the levels 2 to 6 of two frames one after the other, in twentieths of a pixel of full size."""
         encoded1 = self.conv1_1(self.conv1(self.conv0(frames)))
         encoded2 = self.conv2_1(self.conv2(encoded1))
         encoded3 = self.conv3_1(self.conv3(encoded2))
-        encoded4 = self.conv4_1(self.conv4(encoded3))
-        encoded5 = self.conv5_1(self.conv5(encoded4))
-        encoded6 = self.conv6_1(self.conv6(encoded5))
-        return self.expand((encoded2, encoded3, encoded4, encoded5), encoded6)
+        return self.flows(encoded2, encoded3)
 
 
 class FlowNetFusion(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,15 +9,16 @@ from torch.nn import functional
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32
 
-__all__ = ["FLOW_UNIT", "Expanding", "FlowNetS", "build", "estimate"]
+__all__ = ["FLOW_UNIT", "FlowNet", "FlowNetS", "build", "estimate"]
 
 FLOW_UNIT = 20.0
 """Pixels of full resolution that a predicted value of 1 stands for."""
 
 
-class Expanding(nn.Module):
-    """The expanding half of the FlowNets: features grow back to a quarter of the size, with a flow at every level.
+class FlowNet(nn.Module):
+    """What the FlowNets have in common: the coarse levels of the contracting half, and the expanding half.
 
+    In the latter features grow back to a quarter of the size, with skip connections and a flow at every level.
     The layers keep their published names, which are those of the network that inherits them.
 
     Args:
@@ -34,6 +33,12 @@ class Expanding(nn.Module):
     ) -> None:
         super().__init__()
         self.smoothing = smoothing
+        self.conv4 = conv_leaky(4 * width, 8 * width, stride=2)
+        self.conv4_1 = conv_leaky(8 * width, 8 * width)
+        self.conv5 = conv_leaky(8 * width, 8 * width, stride=2)
+        self.conv5_1 = conv_leaky(8 * width, 8 * width)
+        self.conv6 = conv_leaky(8 * width, 16 * width, stride=2)
+        self.conv6_1 = conv_leaky(16 * width, 16 * width)
         channels = 16 * width
         self.predict_flow6 = conv(channels, 2, bias=prediction_bias)
         # The features of a level, of the contracting half and from below, with the flow from below.
@@ -47,8 +52,12 @@ class Expanding(nn.Module):
             upsampling = nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampling_bias)
             setattr(self, f"upsampled_flow{level + 1}_to_{level}", upsampling)
 
-    def expand(self, encoded: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-        """Flows at the levels 2 to 6, from the features at the levels 2 to 5 and at level 6."""
+    def flows(self, encoded2: Tensor, encoded3: Tensor) -> list[Tensor]:
+        """Flows at the levels 2 to 6, from the features at the levels 2 and 3 of the contracting half."""
+        encoded4 = self.conv4_1(self.conv4(encoded3))
+        encoded5 = self.conv5_1(self.conv5(encoded4))
+        encoded = (encoded2, encoded3, encoded4, encoded5)
+        x = self.conv6_1(self.conv6(encoded5))
         flows = [in_float32(self.predict_flow6, x)]
         for level in (5, 4, 3, 2):
             upsampled = in_float32(getattr(self, f"upsampled_flow{level + 1}_to_{level}"), flows[0])
@@ -58,8 +67,8 @@ class Expanding(nn.Module):
         return flows
 
 
-class FlowNetS(Expanding):
-    """A contracting and an expanding half with skip connections and a flow at every scale of the latter.
+class FlowNetS(FlowNet):
+    """The simple one: both frames enter together.
 
     ``prediction_bias`` says whether the layers that predict a flow have a bias, as FlowNet2-S's do.
     """
@@ -70,12 +79,6 @@ class FlowNetS(Expanding):
         self.conv2 = conv_leaky(width, 2 * width, 5, stride=2)
         self.conv3 = conv_leaky(2 * width, 4 * width, 5, stride=2)
         self.conv3_1 = conv_leaky(4 * width, 4 * width)
-        self.conv4 = conv_leaky(4 * width, 8 * width, stride=2)
-        self.conv4_1 = conv_leaky(8 * width, 8 * width)
-        self.conv5 = conv_leaky(8 * width, 8 * width, stride=2)
-        self.conv5_1 = conv_leaky(8 * width, 8 * width)
-        self.conv6 = conv_leaky(8 * width, 16 * width, stride=2)
-        self.conv6_1 = conv_leaky(16 * width, 16 * width)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Flows from the first to the second of two frames.
@@ -88,11 +91,7 @@ class FlowNetS(Expanding):
             resolution.
         """
         encoded2 = self.conv2(self.conv1(frames))
-        encoded3 = self.conv3_1(self.conv3(encoded2))
-        encoded4 = self.conv4_1(self.conv4(encoded3))
-        encoded5 = self.conv5_1(self.conv5(encoded4))
-        encoded6 = self.conv6_1(self.conv6(encoded5))
-        return self.expand((encoded2, encoded3, encoded4, encoded5), encoded6)
+        return self.flows(encoded2, self.conv3_1(self.conv3(encoded2)))
 
 
 def build(shapes: Shapes) -> FlowNetS:
