@@ -41,14 +41,19 @@ def shapes_of(info: BackendInfo) -> Shapes:
     return published_shapes().get(info.weights_of or info.name, {})
 
 
-def midpoints_at_8(costs: Costs) -> float:
-    """Seconds per new frame when 7 midpoints make factor 8: each is a window, and 3 of them are encoded again."""
+def at_factor_8(info: BackendInfo, costs: Costs) -> float | None:
+    """Seconds per new frame at factor 8; none for models whose frames are too large to go through again."""
+    if info.timesteps == "any":
+        return costs.ours(8)
+    if info.spatial_scale > 1:
+        return None
+    # Seven midpoints: each is a window, and three of them are encoded again.
     return (4 * costs.encode + 7 * (costs.prepare + costs.synthesize)) / 7
 
 
 def work(
     model: str, size: tuple[int, int], device: torch.device, *, half: bool, tile: tuple[int, int] | None
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Measure one model in this process."""
     torch.set_num_threads(1)
     info = registry.find(model)
@@ -65,7 +70,7 @@ def work(
         memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KIB
     return {
         "x2": costs.ours(2),
-        "x8": costs.ours(8) if info.timesteps == "any" else midpoints_at_8(costs),
+        "x8": at_factor_8(info, costs),
         "bytes": memory,
     }
 
@@ -95,16 +100,20 @@ def main() -> None:
     results: dict[str, Any] = {}
     if given.json and given.json.is_file():
         results = json.loads(given.json.read_text())["models"]
-    print(f"{'model':<16}{'s, x2':>9}{'s, x8':>9}{'GB':>8}{'times RIFE (x2)':>17}", flush=True)
+    print(f"{'model':<18}{'s, x2':>9}{'s, x8':>9}{'GB':>8}{'times RIFE (x2)':>17}", flush=True)
+    yardstick = 0.0
     for name in [YARDSTICK, *(name for name in names if name != YARDSTICK)]:
-        if name not in results or name in given.models:
+        # The yardstick is measured in every run, so that ratios are those of one run.
+        if name == YARDSTICK or name not in results or name in given.models:
             command = [sys.executable, __file__, name, "--here", "--size", given.size, "--device", given.device]
             command += ["--half"] * given.half + (["--tile", given.tile] if given.tile else [])
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[name] = json.loads(done.stdout)
+            yardstick = yardstick or results[name]["x2"]
+            results[name]["times"] = results[name]["x2"] / yardstick
         row = results[name]
-        relative = row["x2"] / results[YARDSTICK]["x2"]
-        print(f"{name:<16}{row['x2']:9.3f}{row['x8']:9.3f}{row['bytes'] / 1e9:8.2f}{relative:17.1f}", flush=True)
+        at_8 = f"{row['x8']:9.3f}" if row["x8"] is not None else f"{'-':>9}"
+        print(f"{name:<18}{row['x2']:9.3f}{at_8}{row['bytes'] / 1e9:8.2f}{row['times']:17.1f}", flush=True)
         if given.json:
             machine = {"size": given.size, "device": given.device, "half": given.half, "torch": torch.__version__}
             machine |= {"python": platform.python_version(), "tile": given.tile}
