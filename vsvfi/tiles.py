@@ -4,100 +4,129 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
+from vsvfi.nets.regions import Region
 
-__all__ = ["Tile", "TiledBackend", "in_tiles", "split"]
+__all__ = ["OVERLAP", "TiledBackend", "Tiling", "in_tiles", "split"]
+
+OVERLAP = 128
+"""Pixels that neighbours share at least: a network sees nothing beyond its tile, and errs most at its edges."""
+
+RAMP = 32
+"""Pixels over which neighbours are blended, in the middle of what they share; the rest is seen only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A piece of a frame, in pixels."""
+class Side:
+    """How tiles of ``size`` pixels lie along one side of a frame: where they start, ascending."""
 
-    top: int
-    left: int
-    height: int
-    width: int
+    starts: tuple[int, ...]
+    size: int
 
-    def of(self, frame: Tensor, scale: int = 1) -> Tensor:
-        """This piece of ``(N, C, H, W)``, for a frame ``scale`` times the size the tile was cut for."""
-        rows = slice(self.top * scale, (self.top + self.height) * scale)
-        columns = slice(self.left * scale, (self.left + self.width) * scale)
-        return frame[..., rows, columns]
+    @property
+    def overlap(self) -> int:
+        """The fewest pixels that neighbours share; 0 where there is one tile."""
+        return min((before + self.size - after for before, after in pairwise(self.starts)), default=0)
 
-
-def _starts(length: int, size: int, overlap: int) -> list[int]:
-    if size >= length:
-        return [0]
-    pieces = -(-(length - overlap) // (size - overlap))
-    return [round(k * (length - size) / (pieces - 1)) for k in range(pieces)]
-
-
-def split(height: int, width: int, size: tuple[int, int], multiple: int, overlap: int) -> list[Tile]:
-    """Cover a frame with tiles of ``size`` (height, width) at multiples of ``multiple``, sharing ``overlap`` pixels."""
-    tile_height = min(-(-size[0] // multiple) * multiple, height)
-    tile_width = min(-(-size[1] // multiple) * multiple, width)
-    return [
-        Tile(top // multiple * multiple, left // multiple * multiple, tile_height, tile_width)
-        for top in _starts(height, tile_height, min(overlap, tile_height // 2))
-        for left in _starts(width, tile_width, min(overlap, tile_width // 2))
-    ]
+    def weights(self, scale: int = 1) -> list[Tensor]:
+        """Each tile's share ``(scale * size,)`` in the result, from 0 to 1; at any place they add up to 1."""
+        ramp = min([RAMP, self.overlap, *(after - before for before, after in pairwise(self.starts))])
+        middles = [(before + self.size + after) / 2 for before, after in pairwise(self.starts)]
+        inside = (torch.arange(scale * self.size) + 0.5) / scale
+        shares = []
+        for k, start in enumerate(self.starts):
+            share = torch.ones(scale * self.size)
+            if k > 0:
+                share *= ((start + inside - middles[k - 1]) / ramp + 0.5).clamp(0, 1)
+            if k < len(middles):
+                share *= ((middles[k] - start - inside) / ramp + 0.5).clamp(0, 1)
+            shares.append(share)
+        return shares
 
 
-def _ramp(start: int, size: int, length: int, overlap: int) -> Tensor:
-    """Weights along one side of a tile: rising over the inner half of an overlap, 1 within, 0 at its outer quarter."""
-    weights = torch.ones(size)
-    edge = min(overlap, size // 2)
-    rise = ((torch.arange(edge) + 0.5) / edge * 2 - 0.5).clamp(0, 1)
-    # Opposite ramps of two tiles never both vanish, so that their sum can be divided by.
-    rise = rise.clamp_min(1e-6)
-    if start > 0:
-        weights[:edge] = rise
-    if start + size < length:
-        weights[size - edge :] = torch.minimum(weights[size - edge :], rise.flip(0))
-    return weights
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How tiles cover a frame."""
+
+    rows: Side
+    columns: Side
+
+    def regions(self, scale: int = 1) -> list[Region]:
+        """The tiles, row by row, of a frame ``scale`` times the size."""
+        return [
+            Region(top * scale, (top + self.rows.size) * scale, left * scale, (left + self.columns.size) * scale)
+            for top in self.rows.starts
+            for left in self.columns.starts
+        ]
+
+    def weights(self, scale: int = 1) -> list[Tensor]:
+        """Each tile's share in the result ``(height, width)``, in the order of `regions`."""
+        return [row[:, None] * column for row in self.rows.weights(scale) for column in self.columns.weights(scale)]
+
+
+def _side(length: int, size: int, multiple: int, overlap: int) -> Side:
+    """Tiles along ``length`` pixels; all is counted in multiples, so that no tile starts between two of them."""
+    size = max(2, -(-size // multiple))
+    overlap = min(-(-overlap // multiple), size // 2)
+    rest = length // multiple - size
+    if rest <= 0:
+        return Side((0,), length)
+    gaps = -(-rest // (size - overlap))
+    return Side(tuple(k * rest // gaps * multiple for k in range(gaps + 1)), size * multiple)
+
+
+def split(height: int, width: int, size: tuple[int, int], multiple: int, overlap: int = OVERLAP) -> Tiling:
+    """Cover a frame with tiles of about ``size`` (height, width).
+
+    Args:
+        height: of the frame, a multiple of ``multiple``.
+        width: of the frame, a multiple of ``multiple``.
+        size: of the tiles; what is no multiple grows to the next, and no side is below two of them.
+        multiple: of what tiles start at, and are as long as.
+        overlap: how many pixels neighbours share at least, though never more than half a tile.
+    """
+    return Tiling(_side(height, size[0], multiple, overlap), _side(width, size[1], multiple, overlap))
 
 
 @dataclass(frozen=True, slots=True)
 class TiledState:
     """What the inner backend knows about each tile of a window."""
 
-    height: int
-    width: int
-    tiles: list[Tile]
+    tiling: Tiling
+    size: tuple[int, int]
     states: list[Any]
 
 
 class TiledBackend(TorchBackend):
     """Runs ``inner`` on tiles of about ``size`` (height, width) pixels and blends them where they overlap."""
 
-    def __init__(self, inner: TorchBackend, size: tuple[int, int], overlap: int = 64) -> None:
+    def __init__(self, inner: TorchBackend, size: tuple[int, int], overlap: int = OVERLAP) -> None:
         super().__init__(inner.info, inner.network, inner.options)
         self.inner = inner
         self.size = size
         self.overlap = overlap
 
-    def _tiles(self, frame: Tensor) -> list[Tile]:
-        height, width = frame.shape[-2:]
-        return split(height, width, self.size, self.multiple, self.overlap)
+    def _tiling(self, frame: Tensor) -> Tiling:
+        return split(frame.shape[-2], frame.shape[-1], self.size, self.multiple, self.overlap)
 
     def encode(self, frame: Tensor) -> list[Any]:
         """What each tile's part of the frame gives."""
-        return [self.inner.encode(tile.of(frame).contiguous()) for tile in self._tiles(frame)]
+        return [self.inner.encode_part(frame, region) for region in self._tiling(frame).regions()]
 
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> TiledState:
         """The states of all tiles."""
-        tiles = self._tiles(window[0])
+        tiling = self._tiling(window[0])
         states = [
-            self.inner.prepare([tile.of(frame).contiguous() for frame in window], [parts[k] for parts in encoded])
-            for k, tile in enumerate(tiles)
+            self.inner.prepare([region.of(frame).contiguous() for frame in window], [parts[k] for parts in encoded])
+            for k, region in enumerate(tiling.regions())
         ]
-        height, width = window[0].shape[-2:]
-        return TiledState(height, width, tiles, states)
+        return TiledState(tiling, (window[0].shape[-2], window[0].shape[-1]), states)
 
     def synthesize(self, state: TiledState, timesteps: Tensor) -> Tensor:
         """The frames at ``timesteps``, put together from their tiles."""
@@ -109,18 +138,16 @@ class TiledBackend(TorchBackend):
 
     def _merged(self, state: TiledState, count: int, make: Callable[[Any], Tensor]) -> Tensor:
         scale = self.info.spatial_scale
-        height, width = state.height * scale, state.width * scale
-        total = torch.zeros(count, 3, height, width)
-        weight = torch.zeros(1, 1, height, width)
-        for tile, part in zip(state.tiles, state.states, strict=True):
+        height, width = state.size
+        tiles = zip(state.tiling.regions(scale), state.tiling.weights(scale), state.states, strict=True)
+        merged: Tensor | None = None
+        for region, weight, part in tiles:
             piece = make(part).float()
-            total, weight = total.to(piece.device), weight.to(piece.device)
-            rows = _ramp(tile.top * scale, tile.height * scale, height, self.overlap * scale)
-            columns = _ramp(tile.left * scale, tile.width * scale, width, self.overlap * scale)
-            mask = (rows[:, None] * columns).to(piece.device)
-            tile.of(total, scale).add_(piece * mask)
-            tile.of(weight, scale).add_(mask)
-        return total / weight
+            if merged is None:
+                merged = piece.new_zeros(count, 3, scale * height, scale * width)
+            region.of(merged).add_(piece * weight.to(piece.device))
+        assert merged is not None
+        return merged
 
 
 def in_tiles(backend: TorchBackend, size: tuple[int, int]) -> TorchBackend:

@@ -17,6 +17,7 @@ from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.multifield import BidirectionalCorrelation
 
 SIZES = ("amt-s", "amt-l", "amt-g")
+MEAN = torch.full((1, 1, 1, 1), 0.5)
 
 
 def network(name: str = "amt-s") -> AMT:
@@ -80,7 +81,7 @@ def test_brightness_passes_through() -> None:
 def test_fields(name: str) -> None:
     """As many pairs of flows as the last decoder makes, in fp32 also under autocast."""
     amt = network(name)
-    pair = amt.prepare(*frames(64, 64))
+    pair = amt.prepare(*frames(64, 64), MEAN)
     with torch.autocast("cpu", torch.bfloat16):
         fields = amt.fields(pair, torch.tensor([0.5]))
     count = 3 if name == "amt-s" else 5
@@ -97,7 +98,7 @@ def test_features_are_computed_once_a_pair(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("encoder", "feat_encoder"):
         getattr(amt, name).register_forward_hook(lambda *_, name=name: calls.append(name))
     backend = AMTBackend(registry.find("amt-s"), amt, Options())
-    state = backend.prepare(frames(), (None, None))
+    state = backend.prepare(frames(), (MEAN, MEAN))
     assert sorted(calls) == ["encoder"] * 2 + ["feat_encoder"] * 2
     backend.synthesize(state, torch.tensor([0.2, 0.7]))
     backend.synthesize(state, torch.tensor([0.4]))
@@ -107,7 +108,7 @@ def test_features_are_computed_once_a_pair(monkeypatch: pytest.MonkeyPatch) -> N
 def test_reduced_motion() -> None:
     """Motion on smaller frames: the flows are theirs, the result is of full size."""
     amt = network()
-    pair = amt.prepare(*frames(160, 120), 0.8)
+    pair = amt.prepare(*frames(160, 120), MEAN, 0.8)
     fields = amt.fields(pair, torch.tensor([0.5]))
     assert fields.mask.shape[-2:] == (128, 96)
     assert amt.render(pair, fields).shape == (1, 3, 160, 120)

@@ -42,8 +42,10 @@ def test_brightness_that_both_frames_share_passes_through() -> None:
 def test_first_frame_alone_changes_the_mean_of_both() -> None:
     backend = networks.example_backend(registry.find("ifrnet"))
     first, second = networks.example_frames(backend)
-    pair = backend.prepare([first, second], [None, None])
-    brighter = backend.prepare([first + 0.1, second], [None, None])
+    pair, brighter = (
+        backend.prepare([frame, second], [backend.encode(frame), backend.encode(second)])
+        for frame in (first, first + 0.1)
+    )
     torch.testing.assert_close(brighter.mean - pair.mean, torch.full((1, 1, 1, 1), 0.05))
     torch.testing.assert_close(pair.frames[1] + pair.mean, second)
 
@@ -52,7 +54,7 @@ def test_first_frame_alone_changes_the_mean_of_both() -> None:
 def test_features_are_made_at_the_scale_of_motion(scale: Fraction) -> None:
     backend = networks.example_backend(registry.find("ifrnet"), options=Options(flow_scale=scale))
     frames = networks.example_frames(backend)
-    pair = backend.prepare(frames, [None, None])
+    pair = backend.prepare(frames, [backend.encode(frame) for frame in frames])
     height, width = frames[0].shape[2:]
     assert pair.features[0][0].shape[2:] == (height * scale / 2, width * scale / 2)
     assert backend.synthesize(pair, torch.tensor([0.5])).shape == frames[0].shape

@@ -11,7 +11,7 @@ import torch
 from vsvfi import registry
 from vsvfi.backend import Options
 from vsvfi.backends.super_slomo.backend import SuperSloMoBackend
-from vsvfi.backends.super_slomo.network import Refined, SuperSloMo, build, example
+from vsvfi.backends.super_slomo.network import Place, Refined, SuperSloMo, build, example
 
 
 @pytest.fixture
@@ -24,8 +24,16 @@ def test_warp_counts_the_size_and_not_the_last_pixel(network: SuperSloMo) -> Non
     """Without flow a pixel at x is read at x (W - 1) / W: trained weights expect it."""
     ramp = torch.arange(32.0).expand(1, 3, 32, 32)
     still = Refined(torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32), torch.full((1, 1, 32, 32), 0.5))
-    result = network.blend(ramp, ramp, still, torch.full((1, 1, 1, 1), 0.25))
+    result = network.blend(ramp, ramp, still, torch.full((1, 1, 1, 1), 0.25), Place(32, 32))
     torch.testing.assert_close(result, ramp * 31 / 32, atol=1e-4, rtol=0)
+
+
+def test_part_of_a_frame_is_read_where_the_frame_is(network: SuperSloMo) -> None:
+    """A tile at 32 of 64 reads its pixel x where the frame's pixel 32 + x is read, but for what lies beyond it."""
+    ramp = torch.arange(32.0, 64.0).expand(1, 3, 32, 32)
+    still = Refined(torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32), torch.full((1, 1, 32, 32), 0.5))
+    result = network.blend(ramp, ramp, still, torch.full((1, 1, 1, 1), 0.25), Place(64, 64, top=16, left=32))
+    torch.testing.assert_close(result[..., 1:, 1:], (ramp * 63 / 64)[..., 1:, 1:], atol=1e-4, rtol=0)
 
 
 def test_blend_weighs_by_time_and_visibility(network: SuperSloMo) -> None:
@@ -34,7 +42,7 @@ def test_blend_weighs_by_time_and_visibility(network: SuperSloMo) -> None:
     still = torch.zeros(1, 2, 32, 32)
     t, visibility = 0.25, 0.8
     refined = Refined(still, still, torch.full((1, 1, 32, 32), visibility))
-    result = network.blend(black, white, refined, torch.full((1, 1, 1, 1), t))
+    result = network.blend(black, white, refined, torch.full((1, 1, 1, 1), t), Place(32, 32))
     share = t * (1 - visibility) / ((1 - t) * visibility + t * (1 - visibility))
     torch.testing.assert_close(result, torch.full_like(result, share))
 
@@ -45,7 +53,7 @@ def test_flow_is_computed_once_a_pair(network: SuperSloMo) -> None:
     network.flow.register_forward_hook(lambda *_: calls.append(1))
     backend = SuperSloMoBackend(registry.find("super-slomo"), network, Options())
     frames = list(torch.rand(2, 1, 3, 32, 32))
-    state = backend.prepare(frames, [None, None])
+    state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
     backend.synthesize(state, torch.tensor([0.25, 0.5]))
     backend.synthesize(state, torch.tensor([0.75]))
     assert len(calls) == 1

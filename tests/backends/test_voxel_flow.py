@@ -29,14 +29,16 @@ def test_flow_moves_frames_apart(network: VoxelFlow) -> None:
     left = torch.cat((frame0[..., :1], frame0[..., :-1]), 3)
     right = torch.cat((frame1[..., 1:], frame1[..., -1:]), 3)
     expected = 0.75 * left + 0.25 * right
-    torch.testing.assert_close(network.sample(frame0, frame1, voxel_flow), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.sample(frame0, frame1, voxel_flow, (8, 16)), expected, atol=1e-5, rtol=0)
 
 
 def test_backend_feeds_bgr_around_zero(network: VoxelFlow) -> None:
     """The published network was trained on BGR frames in [-1, 1]."""
     frames = list(torch.rand(2, 1, 3, 16, 16))
     backend = VoxelFlowBackend(registry.find("voxel-flow"), network, Options())
-    result = backend.synthesize(backend.prepare(frames, [None, None]), torch.tensor([0.5]))
+    result = backend.synthesize(
+        backend.prepare(frames, [backend.encode(frame) for frame in frames]), torch.tensor([0.5])
+    )
     expected = network(2 * frames[0].flip(1) - 1, 2 * frames[1].flip(1) - 1)
     torch.testing.assert_close(result, (expected.flip(1) + 1) / 2)
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from harness import Case, Results
 from torch import Tensor, nn
 
+from vsvfi.backends.super_slomo.network import Place
 from vsvfi.nets.flownet2 import network as flownet2
 from vsvfi.nets.spynet.network import normalise
 from vsvfi.ops import bilateral_cost_volume
@@ -34,20 +35,23 @@ def _sepconv(network: nn.Module, case: Case) -> Results:
 @harness.network("voxel_flow", "voxel-flow")
 def _voxel_flow(network: nn.Module, case: Case) -> Results:
     flow_mask = network.voxel_flow(case["one"], case["two"])
-    return {"flow_mask": flow_mask, "output": network.sample(case["one"], case["two"], flow_mask)}
+    return {
+        "flow_mask": flow_mask,
+        "output": network.sample(case["one"], case["two"], flow_mask, tuple(case["one"].shape[-2:])),
+    }
 
 
 @harness.network("super_slomo", "super-slomo")
 def _super_slomo(network: nn.Module, case: Case) -> Results:
-    flows = network.flows(case["frame0"], case["frame1"])
+    flows, place = network.flows(case["frame0"], case["frame1"]), Place(*case["frame0"].shape[-2:])
     times = case["t"].view(-1, 1, 1, 1)
     frame0, frame1, all_flows = (x.expand(len(times), -1, -1, -1) for x in (case["frame0"], case["frame1"], flows))
-    refined = network.refine(frame0, frame1, all_flows, times)
+    refined = network.refine(frame0, frame1, all_flows, times, place)
     return {
         "flow01_10": flows,
         "ft0_refined": refined.flow_t0[:1],
         "visibility0": refined.visibility0[:1],
-        "output": network.blend(frame0, frame1, refined, times).unsqueeze(0),
+        "output": network.blend(frame0, frame1, refined, times, place).unsqueeze(0),
     }
 
 

@@ -9,6 +9,7 @@ from run_ema_ifrnet import outputs
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vsvfi.nets.ifr import mean_of
 from vsvfi.nets.multifield import BidirectionalCorrelation
 from vsvfi.nets.raft.network import FrameFeatures
 
@@ -103,7 +104,7 @@ def _amt(net: nn.Module, case: Case) -> Results:
     scale = _factor(case, "scale_factor")
     frame0, rows, columns = _pad(case["frame0"], round(16 / scale))
     frame1, _, _ = _pad(case["frame1"], round(16 / scale))
-    pair = net.prepare(frame0, frame1, scale)
+    pair = net.prepare(frame0, frame1, (mean_of(frame0) + mean_of(frame1)) / 2, scale)
     with outputs(net, "decoder4", "update4") as kept:
         fields = net.fields(pair, case["timestep"].reshape(1))
     return {

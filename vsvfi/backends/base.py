@@ -11,6 +11,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from vsvfi.backend import BackendInfo, Options
+from vsvfi.nets.regions import Region
 
 __all__ = ["TorchBackend"]
 
@@ -49,6 +50,10 @@ class TorchBackend(ABC):
     def encode(self, frame: Tensor) -> Any:
         """What depends on one frame alone, computed once per frame; by default nothing."""
         del frame
+
+    def encode_part(self, frame: Tensor, part: Region) -> Any:
+        """What `encode` gives for a tile; overridden where that takes something of the whole frame, a mean, say."""
+        return self.encode(part.of(frame).contiguous())
 
     @abstractmethod
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> Any:

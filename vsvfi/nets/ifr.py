@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from vsvfi.nets.blocks import conv_prelu
 
-__all__ = ["Decoder", "PyramidEncoder", "SideResBlock"]
+__all__ = ["Decoder", "PyramidEncoder", "SideResBlock", "mean_of"]
+
+
+def mean_of(frame: Tensor) -> Tensor:
+    """One number ``(N, 1, 1, 1)`` for all channels and pixels of a frame; networks see frames less that of a pair."""
+    return frame.mean((1, 2, 3), keepdim=True)
 
 
 class PyramidEncoder(nn.Module):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.amt.network import AMT, Pair
 from vsvfi.backends.base import TorchBackend
+from vsvfi.nets.ifr import mean_of
+from vsvfi.nets.regions import Region
 
 __all__ = ["AMTBackend"]
 
@@ -18,12 +20,25 @@ class AMTBackend(TorchBackend):
 
     network: AMT
 
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> Pair:
-        """Features and correlations."""
-        del encoded
-        frame0, frame1 = window
-        return self.network.prepare(frame0, frame1, float(self.options.flow_scale))
+    @override
+    def encode(self, frame: Tensor) -> Tensor:
+        """The mean of a frame."""
+        return mean_of(frame)
 
+    @override
+    def encode_part(self, frame: Tensor, part: Region) -> Tensor:
+        """The mean of the whole frame: tiles that took their own would differ in brightness."""
+        del part
+        return mean_of(frame)
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:
+        """Features and correlations."""
+        frame0, frame1 = window
+        mean = (encoded[0] + encoded[1]) / 2
+        return self.network.prepare(frame0, frame1, mean, float(self.options.flow_scale))
+
+    @override
     def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.render(state, self.network.fields(state, timesteps))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import resize
 from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
-from vsvfi.nets.ifr import Decoder, PyramidEncoder
+from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
 from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
 from vsvfi.nets.raft.encoder import BottleneckBlock, Encoder, ResidualBlock
 from vsvfi.ops import backward_warp
@@ -98,9 +98,8 @@ class AMT(nn.Module):
         self.refine3, self.refine2 = refinements or (None, None)
         self.blend = FieldBlend(fields, blend_kernel)
 
-    def prepare(self, frame0: Tensor, frame1: Tensor, scale: float = 1.0) -> Pair:
-        """Features and correlations of frames ``(B, 3, H, W)`` in [0, 1], at about ``scale`` times their size."""
-        mean = torch.stack((frame0, frame1)).mean((0, 2, 3, 4)).view(-1, 1, 1, 1)
+    def prepare(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> Pair:
+        """Features and correlations of ``(B, 3, H, W)`` in [0, 1], less ``mean``, at about ``scale`` times the size."""
         frames = (frame0 - mean, frame1 - mean)
         size = reduced_size((frame0.shape[-2], frame0.shape[-1]), scale, 16, LEAST)
         reduced = [resize_to(frame, size) for frame in frames]
@@ -173,7 +172,8 @@ class AMT(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between ``(B, 3, H, W)``; H and W are multiples of 16 / ``scale``."""
-        pair = self.prepare(frame0, frame1, scale)
+        mean = (mean_of(frame0) + mean_of(frame1)) / 2
+        pair = self.prepare(frame0, frame1, mean, scale)
         return self.render(pair, self.fields(pair, timesteps))
 
 

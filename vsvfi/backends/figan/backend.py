@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, override
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.figan.network import FIGAN
+from vsvfi.nets.regions import Region
 
 __all__ = ["FIGANBackend"]
 
+type Size = tuple[int, int]
 type State = tuple[Tensor, Tensor, Tensor]
 
 
@@ -21,10 +23,21 @@ class FIGANBackend(TorchBackend):
     network: FIGAN
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> State:
+    def encode(self, frame: Tensor) -> Size:
+        """The size of the frame, of which the flow is a fraction."""
+        return frame.shape[-2], frame.shape[-1]
+
+    @override
+    def encode_part(self, frame: Tensor, part: Region) -> Size:
+        """The size of the whole frame: the same flow would be a shorter way in a tile."""
+        del part
+        return self.encode(frame)
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:
         """Both frames, and the frame synthesised from them before refinement."""
         first, second = window
-        return first, second, self.network.motions(first, second)[0].synthesis
+        return first, second, self.network.motions(first, second, encoded[0])[0].synthesis
 
     @override
     def synthesize(self, state: State, timesteps: Tensor) -> Tensor:

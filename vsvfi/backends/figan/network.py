@@ -51,9 +51,9 @@ def _module(in_channels: int, out_channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers, conv(width, out_channels))
 
 
-def _warp(frame0: Tensor, frame1: Tensor, gamma: Tensor) -> Motion:
-    """Both frames at one symmetric flow, which Gamma gives as a fraction of half the frame's size (our choice)."""
-    height, width = frame0.shape[-2:]
+def _warp(frame0: Tensor, frame1: Tensor, gamma: Tensor, size: tuple[int, int]) -> Motion:
+    """Both frames at one symmetric flow, which Gamma gives as a fraction of half of ``size`` (our choice)."""
+    height, width = size
     half = gamma.new_tensor(((width - 1) / 2, (height - 1) / 2)).view(1, 2, 1, 1)
     flow = gamma[:, :2] * half
     return Motion(gamma, backward_warp(frame0, -flow), backward_warp(frame1, flow))
@@ -73,19 +73,26 @@ class FIGAN(nn.Module):
         self.residuals = nn.ModuleList(_module(9, 3, width) for _ in range(scales - 1))
         self.refinement = _module(9, 3, width)
 
-    def motions(self, frame0: Tensor, frame1: Tensor) -> tuple[Motion, ...]:
-        """Flow and warped frames at every scale, finest first."""
+    def motions(self, frame0: Tensor, frame1: Tensor, size: tuple[int, int]) -> tuple[Motion, ...]:
+        """Flow and warped frames at every scale, finest first.
+
+        ``size`` (height, width) is what the flow is a fraction of: the frames', or that of which they are a part.
+        """
+        height, width = size
         pyramid = [(frame0, frame1)]
         for _ in self.residuals:
             first, second = pyramid[-1]
             pyramid.append((F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)))
         first, second = pyramid.pop()
-        motions = [_warp(first, second, torch.tanh(self.coarse(torch.cat((first, second), 1)).float()))]
+        sizes = [(height >> level, width >> level) for level in range(len(self.residuals) + 1)]
+        gamma = torch.tanh(self.coarse(torch.cat((first, second), 1)).float())
+        motions = [_warp(first, second, gamma, sizes.pop())]
         for residual in self.residuals:
             first, second = pyramid.pop()
-            guess = _warp(first, second, resize(motions[0].gamma, 2))
+            here = sizes.pop()
+            guess = _warp(first, second, resize(motions[0].gamma, 2), here)
             change = residual(torch.cat((guess.frame0, guess.frame1, guess.gamma), 1)).float()
-            motions.insert(0, _warp(first, second, torch.tanh(guess.gamma + change)))
+            motions.insert(0, _warp(first, second, torch.tanh(guess.gamma + change), here))
         return tuple(motions)
 
     def refine(self, frame0: Tensor, frame1: Tensor, synthesis: Tensor) -> Tensor:
@@ -95,7 +102,8 @@ class FIGAN(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor) -> Prediction:
         """The middle frame, not clamped, and what the multi-scale losses compare."""
-        syntheses = tuple(motion.synthesis for motion in self.motions(frame0, frame1))
+        size = (frame0.shape[-2], frame0.shape[-1])
+        syntheses = tuple(motion.synthesis for motion in self.motions(frame0, frame1, size))
         return Prediction(self.refine(frame0, frame1, syntheses[0]), syntheses)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.ifrnet.network import IFRNet, Pair
+from vsvfi.nets.ifr import mean_of
+from vsvfi.nets.regions import Region
 
 __all__ = ["IFRNetBackend"]
 
@@ -18,12 +20,25 @@ class IFRNetBackend(TorchBackend):
 
     network: IFRNet
 
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> Pair:
-        """The features of both frames."""
-        del encoded
-        frame0, frame1 = window
-        return self.network.encode(frame0, frame1, float(self.options.flow_scale))
+    @override
+    def encode(self, frame: Tensor) -> Tensor:
+        """The mean of a frame."""
+        return mean_of(frame)
 
+    @override
+    def encode_part(self, frame: Tensor, part: Region) -> Tensor:
+        """The mean of the whole frame: tiles that took their own would differ in brightness."""
+        del part
+        return mean_of(frame)
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:
+        """The features of both frames."""
+        frame0, frame1 = window
+        mean = (encoded[0] + encoded[1]) / 2
+        return self.network.encode(frame0, frame1, mean, float(self.options.flow_scale))
+
+    @override
     def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.decode(state, timesteps)

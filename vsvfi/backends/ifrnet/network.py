@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vsvfi.backend import Shapes
 from vsvfi.nets.blocks import resize, resize_like
-from vsvfi.nets.ifr import Decoder, PyramidEncoder
+from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
 from vsvfi.ops import backward_warp
 
 __all__ = ["FLOW_HEADS", "IFRNet", "Pair", "build", "example"]
@@ -54,10 +54,8 @@ class IFRNet(nn.Module):
         self.decoder2 = Decoder(3 * w2 + 4, 3 * w2, w1 + 4, side=side)
         self.decoder1 = Decoder(3 * w1 + 4, 3 * w1, 8, side=side)
 
-    def encode(self, frame0: Tensor, frame1: Tensor, scale: float = 1.0) -> Pair:
-        """Features of two frames ``(1, 3, H, W)``; their sizes times ``scale`` are multiples of 16."""
-        # One number for both frames, all channels and all pixels.
-        mean = torch.stack([frame0, frame1]).mean(dim=(0, 2, 3, 4)).view(-1, 1, 1, 1)
+    def encode(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> Pair:
+        """Features of two frames ``(1, 3, H, W)`` less their ``mean``; their sizes by ``scale`` are multiples of 16."""
         frames = (frame0 - mean, frame1 - mean)
         features = tuple(self.encoder(resize(frame, scale)) for frame in frames)
         return Pair(frames, mean, (features[0], features[1]), scale)
@@ -90,7 +88,8 @@ class IFRNet(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``."""
-        return self.decode(self.encode(frame0, frame1, scale), timesteps)
+        mean = (mean_of(frame0) + mean_of(frame1)) / 2
+        return self.decode(self.encode(frame0, frame1, mean, scale), timesteps)
 
 
 def build(shapes: Shapes) -> IFRNet:

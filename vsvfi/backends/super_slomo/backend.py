@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, override
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
-from vsvfi.backends.super_slomo.network import SuperSloMo
+from vsvfi.backends.super_slomo.network import Place, SuperSloMo
+from vsvfi.nets.regions import Region
 
 __all__ = ["SuperSloMoBackend"]
 
-type State = tuple[Tensor, Tensor, Tensor]
+type State = tuple[Tensor, Tensor, Tensor, Place]
 
 _MEAN = (0.429, 0.431, 0.397)
 
@@ -26,16 +27,27 @@ class SuperSloMoBackend(TorchBackend):
         return like.new_tensor(_MEAN).view(1, 3, 1, 1)
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> State:
-        """Both frames less the mean colour, and the flows between them."""
+    def encode(self, frame: Tensor) -> Place:
+        """The size of the frame."""
+        return Place(frame.shape[-2], frame.shape[-1])
+
+    @override
+    def encode_part(self, frame: Tensor, part: Region) -> Place:
+        """The place of a tile: how far the network's sampling goes astray depends on it."""
+        return Place(frame.shape[-2], frame.shape[-1], part.top, part.left)
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Place]) -> State:
+        """Both frames less the mean colour, the flows between them, and the place of both."""
         first, second = (frame - self._mean(frame) for frame in window)
-        return first, second, self.network.flows(first, second)
+        return first, second, self.network.flows(first, second), encoded[0]
 
     @override
     def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
         """The frames at all timesteps in one batch."""
         t = timesteps.view(-1, 1, 1, 1)
-        first, second, flows = (tensor.expand(len(t), -1, -1, -1) for tensor in state)
-        refined = self.network.refine(first, second, flows, t)
-        frames = self.network.blend(first, second, refined, t)
+        *tensors, place = state
+        first, second, flows = (tensor.expand(len(t), -1, -1, -1) for tensor in tensors)
+        refined = self.network.refine(first, second, flows, t, place)
+        frames = self.network.blend(first, second, refined, t, place)
         return frames + self._mean(frames)

@@ -13,7 +13,7 @@ from vsvfi.nets.blocks import conv, in_float32, resize
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.ops import backward_warp
 
-__all__ = ["Refined", "SuperSloMo", "UNet", "build", "example"]
+__all__ = ["Place", "Refined", "SuperSloMo", "UNet", "build", "example"]
 
 
 def _leaky(x: Tensor) -> Tensor:
@@ -86,12 +86,22 @@ class Refined(NamedTuple):
     visibility0: Tensor
 
 
-def _warp(image: Tensor, flow: Tensor) -> Tensor:
+class Place(NamedTuple):
+    """Where images lie in the frame whose pixels are counted: its size, and their upper left corner in it."""
+
+    height: int
+    width: int
+    top: int = 0
+    left: int = 0
+
+
+def _warp(image: Tensor, flow: Tensor, place: Place) -> Tensor:
     """Sample at ``flow``; coordinates are normalised by the size where the sampler counts size - 1."""
-    height, width = image.shape[-2:]
-    size = flow.new_tensor((width, height)).view(1, 2, 1, 1)
+    size = flow.new_tensor((place.width, place.height)).view(1, 2, 1, 1)
+    corner = flow.new_tensor((place.left, place.top)).view(1, 2, 1, 1)
+    position = pixel_grid(image.shape[-2], image.shape[-1], flow.device) + corner + flow
     # Position p is read at p * (size - 1) / size, as the published weights expect: no flow is not the identity.
-    return backward_warp(image, flow - (pixel_grid(height, width, flow.device) + flow) / size, border="zeros")
+    return backward_warp(image, flow - position / size, border="zeros")
 
 
 class SuperSloMo(nn.Module):
@@ -107,27 +117,28 @@ class SuperSloMo(nn.Module):
         flows: Tensor = self.flow(torch.cat((frame0, frame1), 1))
         return flows
 
-    def refine(self, frame0: Tensor, frame1: Tensor, flows: Tensor, t: Tensor) -> Refined:
+    def refine(self, frame0: Tensor, frame1: Tensor, flows: Tensor, t: Tensor, place: Place) -> Refined:
         """Flows from time ``t`` ``(N, 1, 1, 1)`` to both frames, and where the first is visible (section 3.2)."""
         flow01, flow10 = flows[:, :2], flows[:, 2:]
         # As if motion were locally smooth: flow from t is a blend of flow from either end.
         flow_t0 = -t * (1 - t) * flow01 + t * t * flow10
         flow_t1 = (1 - t) * (1 - t) * flow01 - t * (1 - t) * flow10
-        warped0, warped1 = _warp(frame0, flow_t0), _warp(frame1, flow_t1)
+        warped0, warped1 = _warp(frame0, flow_t0, place), _warp(frame1, flow_t1, place)
         residual = self.refinement(torch.cat((frame0, frame1, flows, flow_t1, flow_t0, warped1, warped0), 1))
         return Refined(flow_t0 + residual[:, 0:2], flow_t1 + residual[:, 2:4], torch.sigmoid(residual[:, 4:5]))
 
-    def blend(self, frame0: Tensor, frame1: Tensor, refined: Refined, t: Tensor) -> Tensor:
+    def blend(self, frame0: Tensor, frame1: Tensor, refined: Refined, t: Tensor, place: Place) -> Tensor:
         """The new frame: both frames, warped and weighed by time and visibility."""
         weight0 = (1 - t) * refined.visibility0
         weight1 = t * (1 - refined.visibility0)
-        blended = weight0 * _warp(frame0, refined.flow_t0) + weight1 * _warp(frame1, refined.flow_t1)
-        return blended / (weight0 + weight1)
+        warped0, warped1 = _warp(frame0, refined.flow_t0, place), _warp(frame1, refined.flow_t1, place)
+        return (weight0 * warped0 + weight1 * warped1) / (weight0 + weight1)
 
     def forward(self, frame0: Tensor, frame1: Tensor, t: Tensor) -> Tensor:
         """The frame at ``t`` ``(N, 1, 1, 1)`` in (0, 1), ``(N, 3, H, W)``, not clamped."""
-        refined = self.refine(frame0, frame1, self.flows(frame0, frame1), t)
-        return self.blend(frame0, frame1, refined, t)
+        place = Place(frame0.shape[-2], frame0.shape[-1])
+        refined = self.refine(frame0, frame1, self.flows(frame0, frame1), t, place)
+        return self.blend(frame0, frame1, refined, t, place)
 
 
 def build(shapes: Shapes) -> SuperSloMo:

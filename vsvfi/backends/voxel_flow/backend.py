@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, override
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.voxel_flow.network import VoxelFlow
+from vsvfi.nets.regions import Region
 
 __all__ = ["VoxelFlowBackend"]
 
-type State = tuple[Tensor, Tensor, Tensor]
+type Size = tuple[int, int]
+type State = tuple[Tensor, Tensor, Tensor, Size]
 
 
 class VoxelFlowBackend(TorchBackend):
@@ -21,10 +23,21 @@ class VoxelFlowBackend(TorchBackend):
     network: VoxelFlow
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> State:
-        """Both frames as the network takes them, and the voxel flow."""
+    def encode(self, frame: Tensor) -> Size:
+        """The size of the frame, of which the flow is a fraction."""
+        return frame.shape[-2], frame.shape[-1]
+
+    @override
+    def encode_part(self, frame: Tensor, part: Region) -> Size:
+        """The size of the whole frame: the same flow would be a shorter way in a tile."""
+        del part
+        return self.encode(frame)
+
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:
+        """Both frames as the network takes them, the voxel flow, and what it is a fraction of."""
         first, second = (2 * frame.flip(1) - 1 for frame in window)
-        return first, second, self.network.voxel_flow(first, second)
+        return first, second, self.network.voxel_flow(first, second), encoded[0]
 
     @override
     def synthesize(self, state: State, timesteps: Tensor) -> Tensor:

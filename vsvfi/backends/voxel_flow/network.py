@@ -58,18 +58,22 @@ class VoxelFlow(nn.Module):
         x = torch.relu(self.deconv3_bn(self.deconv3(torch.cat((resize(x, 2), c1), 1))))
         return torch.tanh(in_float32(self.conv4, x))
 
-    def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor) -> Tensor:
-        """The new frame: both frames sampled against and along the flow, blended by the mask."""
-        height, width = frame0.shape[-2:]
+    def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor, size: tuple[int, int]) -> Tensor:
+        """The new frame: both frames sampled against and along the flow, blended by the mask.
+
+        ``size`` (height, width) is what the flow is a fraction of: the frames', or that of which they are a part.
+        """
+        height, width = size
         # Half of the output is the flow in coordinates of [-1, 1]: a quarter of it counts in frame sizes.
-        size = torch.tensor((width - 1, height - 1), dtype=torch.float32, device=frame0.device)
-        flow = voxel_flow[:, :2] * (size / 4).view(1, 2, 1, 1)
+        sides = torch.tensor((width - 1, height - 1), dtype=torch.float32, device=frame0.device)
+        flow = voxel_flow[:, :2] * (sides / 4).view(1, 2, 1, 1)
         mask = 0.5 * (1 + voxel_flow[:, 2:])
         return mask * backward_warp(frame0, -flow) + (1 - mask) * backward_warp(frame1, flow)
 
     def forward(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """The frame ``(N, 3, H, W)`` halfway between two frames, not clamped."""
-        return self.sample(frame0, frame1, self.voxel_flow(frame0, frame1))
+        size = (frame0.shape[-2], frame0.shape[-1])
+        return self.sample(frame0, frame1, self.voxel_flow(frame0, frame1), size)
 
 
 def build(shapes: Shapes) -> VoxelFlow:
