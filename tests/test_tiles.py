@@ -67,12 +67,10 @@ def test_weights_of_larger_frames() -> None:
 class _Blend(TorchBackend):
     """The mean of both frames, and what each tile was told of the whole frame."""
 
+    encodes_whole = True
+
     def encode(self, frame: Tensor) -> float:
         return float(frame.mean())
-
-    def encode_part(self, frame: Tensor, part: Region) -> float:
-        del part
-        return self.encode(frame)
 
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> tuple[Tensor, Sequence[float]]:
         return (window[0] + window[1]) / 2, encoded

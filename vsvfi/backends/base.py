@@ -28,6 +28,9 @@ class TorchBackend(ABC):
     timestep_batch: int = 1
     """How many timesteps `synthesize` takes with gain at once."""
 
+    encodes_whole: bool = False
+    """Whether `encode` gives what tiles must take from the whole frame: its mean, its size."""
+
     tile: tuple[int, int] | None = None
     """Height and width of the pieces to work on where memory is short, for models that tile themselves."""
 
@@ -52,8 +55,8 @@ class TorchBackend(ABC):
         del frame
 
     def encode_part(self, frame: Tensor, part: Region) -> Any:
-        """What `encode` gives for a tile; overridden where that takes something of the whole frame, a mean, say."""
-        return self.encode(part.of(frame).contiguous())
+        """What `encode` gives for a tile of the frame, or for the whole one where the model needs that."""
+        return self.encode(frame if self.encodes_whole else part.of(frame).contiguous())
 
     @abstractmethod
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> Any:

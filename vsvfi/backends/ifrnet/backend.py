@@ -10,7 +10,6 @@ from torch import Tensor
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.ifrnet.network import IFRNet, Pair
 from vsvfi.nets.ifr import mean_of
-from vsvfi.nets.regions import Region
 
 __all__ = ["IFRNetBackend"]
 
@@ -20,15 +19,12 @@ class IFRNetBackend(TorchBackend):
 
     network: IFRNet
 
+    # Tiles that took their own mean would differ in brightness.
+    encodes_whole = True
+
     @override
     def encode(self, frame: Tensor) -> Tensor:
         """The mean of a frame."""
-        return mean_of(frame)
-
-    @override
-    def encode_part(self, frame: Tensor, part: Region) -> Tensor:
-        """The mean of the whole frame: tiles that took their own would differ in brightness."""
-        del part
         return mean_of(frame)
 
     @override

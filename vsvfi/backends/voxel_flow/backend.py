@@ -9,7 +9,6 @@ from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.voxel_flow.network import VoxelFlow
-from vsvfi.nets.regions import Region
 
 __all__ = ["VoxelFlowBackend"]
 
@@ -22,16 +21,13 @@ class VoxelFlowBackend(TorchBackend):
 
     network: VoxelFlow
 
+    # The same flow would be a shorter way in a tile.
+    encodes_whole = True
+
     @override
     def encode(self, frame: Tensor) -> Size:
         """The size of the frame, of which the flow is a fraction."""
         return frame.shape[-2], frame.shape[-1]
-
-    @override
-    def encode_part(self, frame: Tensor, part: Region) -> Size:
-        """The size of the whole frame: the same flow would be a shorter way in a tile."""
-        del part
-        return self.encode(frame)
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:

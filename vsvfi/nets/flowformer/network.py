@@ -14,7 +14,7 @@ from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.raft.network import FrameFeatures
 from vsvfi.nets.raft.update import UpdateBlock
 
-__all__ = ["FlowFormer", "build", "estimate"]
+__all__ = ["FlowFormer", "build"]
 
 RADIUS = 4
 LOOKUP = (2 * RADIUS + 1) ** 2
@@ -182,9 +182,3 @@ class FlowFormer(nn.Module):
 def build(shapes: Shapes) -> FlowFormer:
     """The network whose state dict has these shapes."""
     return FlowFormer(width=shapes["context_encoder.patch_embeds.0.proj.weight"][0])
-
-
-def estimate(network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:
-    """The flow from ``frame0`` to ``frame1``, see `vsvfi.nets.estimators`."""
-    flow: Tensor = network(frame0, frame1)
-    return flow
