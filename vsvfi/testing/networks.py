@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vsvfi.torch_engine import TorchEngine
 
 __all__ = [
+    "QuickProducts",
     "applicable",
     "check_compiled",
     "check_deterministic",
@@ -158,7 +160,7 @@ def check_deterministic(info: BackendInfo) -> None:
     assert torch.equal(first, interpolate(example_backend(info), frames, steps[0]))
 
 
-class _QuickProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class QuickProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Computes products of half precision in fp32 and rounds them, as a GPU does: most CPUs are very slow at them."""
 
     PRODUCTS = (
@@ -184,7 +186,7 @@ def check_low_precision(info: BackendInfo) -> None:
     for dtype, supported in ((torch.float16, info.supports_half), (torch.bfloat16, info.supports_bfloat16)):
         if not supported:
             continue
-        with _QuickProducts(), torch.autocast("cpu", dtype):  # type: ignore[no-untyped-call]
+        with QuickProducts(), torch.autocast("cpu", dtype):  # type: ignore[no-untyped-call]
             low = interpolate(backend, frames)
         assert low.shape == full.shape
         assert low.isfinite().all(), dtype
@@ -301,13 +303,34 @@ def _render(engine: TorchEngine, frame: vs.VideoFrame) -> vs.VideoFrame:
     return engine.render(Request(0, tuple(frames), Fraction(1, 2), frames))
 
 
+@contextmanager
+def _spying(backend: TorchBackend, sides: list[int]) -> Iterator[None]:
+    """Write down the sides of all frames that ``backend`` encodes."""
+    encode = backend.encode
+
+    def spy(frame: Tensor) -> Any:
+        sides.extend(frame.shape[-2:])
+        return encode(frame)
+
+    with patch.object(backend, "encode", spy):
+        yield
+
+
 def check_odd_size(info: BackendInfo) -> None:
-    """Frames of an odd size, no multiple of anything, keep their size through padding and cropping, at any scale."""
+    """Frames of an odd size keep it; the model is given sizes that it can work on, at any scale of motion."""
     width, height = 37, 41
     network = example_network(info)
     for scale in (1, Fraction(1, 4)) if info.supports_flow_scale else (1,):
         backend = example_backend(info, network, Options(flow_scale=Fraction(scale)))
-        frame = _render(_engine(backend), _noise(width, height))
+        sides: list[int] = []
+        with _spying(backend, sides):
+            frame = _render(_engine(backend), _noise(width, height))
+        assert sides, "encode was never called"
+        # A backend that resizes by itself says so with a multiple of its own; others get frames to shrink evenly.
+        evenly = scale if type(backend).multiple is TorchBackend.multiple else 1
+        for side in sides:
+            assert side >= info.minimum, f"the model was given {side} pixels, at scale {scale}"
+            assert side * evenly % info.multiple == 0, f"{side} pixels are no multiple of {info.multiple} at {scale}"
         assert (frame.width, frame.height) == (width * info.spatial_scale, height * info.spatial_scale), scale
 
 
