@@ -55,8 +55,8 @@ def _weights_command(info: BackendInfo) -> str:
         return ""
     try:
         weights.locate(info)
-    except weights.WeightsError:
-        return f"vsvfi weights add {info.name} {info.checkpoints[0].file if info.checkpoints else 'FILE'}"
+    except weights.MissingWeightsError as error:
+        return error.command
     return ""
 
 

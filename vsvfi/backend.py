@@ -44,6 +44,7 @@ class Checkpoint:
     """A published weights file: where its authors put it, never where we would copy it.
 
     ``name`` distinguishes checkpoints of one model (``"l1"``, ``"lf"``); the first of a model is its default.
+    ``part`` is what the file holds where a model's weights come in several (see `Layout`).
     """
 
     name: str
@@ -51,6 +52,7 @@ class Checkpoint:
     url: str
     license: str
     sha256: str | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "MissingWeightsError",
     "Stored",
     "WeightsError",
     "add",
@@ -42,6 +43,14 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 class WeightsError(ValueError):
     """Weights that are missing, unreadable, or of another model; the message says what to do."""
+
+
+class MissingWeightsError(WeightsError):
+    """Weights, or a part of them, that were not added; ``command`` adds them."""
+
+    def __init__(self, message: str, command: str) -> None:
+        super().__init__(message)
+        self.command = command
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,16 +302,17 @@ def bundled(info: NetworkInfo) -> Path | None:
     return Path(str(files(info.build.partition(":")[0].rpartition(".")[0]))) / info.bundled
 
 
-def _missing(info: NetworkInfo, part: str = "") -> WeightsError:
-    checkpoint = next(iter(info.checkpoints), None)
+def _missing(info: NetworkInfo, part: str = "") -> MissingWeightsError:
+    checkpoint = next((checkpoint for checkpoint in info.checkpoints if checkpoint.part == part), None)
     what = f"the {part} part of the weights" if part else "weights"
     where = f", published at {checkpoint.url}" if checkpoint else ""
-    file = checkpoint.file if checkpoint and not part else "FILE"
     owner = info.weights_of or info.name
-    if info.trainable and checkpoint is None:
+    if info.trainable and not info.checkpoints:
+        command = f"vsvfi weights add {owner} FILE"
         where = f", and none are published: train it (vsvfi train {owner} --config FILE, see docs/training.md), then"
-        return WeightsError(f"model {info.name!r} needs {what}{where} add them with: vsvfi weights add {owner} {file}")
-    return WeightsError(f"model {info.name!r} needs {what}{where}; add them with: vsvfi weights add {owner} {file}")
+        return MissingWeightsError(f"model {info.name!r} needs {what}{where} add them with: {command}", command)
+    command = f"vsvfi weights add {owner} {checkpoint.file if checkpoint else 'FILE'}"
+    return MissingWeightsError(f"model {info.name!r} needs {what}{where}; add them with: {command}", command)
 
 
 def locate(info: NetworkInfo, weights: Sequence[str] = ()) -> list[Path]:

@@ -91,9 +91,13 @@ def test_three_files(network: BMBC, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Each file is recognised by itself, and until all are there the error says which is missing."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
     files = parts(network)
-    for file, part in (("context_layer.pth", "context"), ("BMNet_weights.pth", ""), ("DFNet_weights.pth", "filter")):
-        with pytest.raises(weights.WeightsError, match="bmbc"):
+    added = (("context_layer.pth", "context"), ("BMNet_weights.pth", ""), ("DFNet_weights.pth", "filter"))
+    # The main part is asked for first.
+    asked = ("BMNet_weights.pth", "BMNet_weights.pth", "DFNet_weights.pth")
+    for (file, part), next_file in zip(added, asked, strict=True):
+        with pytest.raises(weights.MissingWeightsError, match=f"vsvfi weights add bmbc {next_file}") as missing:
             published.load("bmbc")
+        assert missing.value.command == f"vsvfi weights add bmbc {next_file}"
         stored = published.add(tmp_path, file, files[file])
         assert (stored.model, stored.part) == ("bmbc", part)
     published.assert_same(network, published.load("bmbc"))

@@ -49,12 +49,14 @@ INFOS: tuple[BackendInfo, ...] = (
             Checkpoint(
                 name="DFNet_weights",
                 file="DFNet_weights.pth",
+                part="filter",
                 url="https://github.com/JunHeum/BMBC",
                 license="MIT",
             ),
             Checkpoint(
                 name="context_layer",
                 file="context_layer.pth",
+                part="context",
                 url="https://github.com/JunHeum/BMBC",
                 license="MIT",
             ),
