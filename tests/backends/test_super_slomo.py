@@ -12,6 +12,7 @@ from vsvfi import registry
 from vsvfi.backend import Options
 from vsvfi.backends.super_slomo.backend import SuperSloMoBackend
 from vsvfi.backends.super_slomo.network import Place, Refined, SuperSloMo, build, example
+from vsvfi.testing import networks
 
 
 @pytest.fixture
@@ -45,6 +46,19 @@ def test_blend_weighs_by_time_and_visibility(network: SuperSloMo) -> None:
     result = network.blend(black, white, refined, torch.full((1, 1, 1, 1), t), Place(32, 32))
     share = t * (1 - visibility) / ((1 - t) * visibility + t * (1 - visibility))
     torch.testing.assert_close(result, torch.full_like(result, share))
+
+
+@pytest.mark.parametrize(("t", "near"), [(0.01, 0), (0.99, 1)])
+def test_near_a_source_frame_without_motion(network: SuperSloMo, t: float, near: int) -> None:
+    """Without flow the frame at a time close to a source frame is that one, give or take the warp's pixel."""
+    for unet in (network.flow, network.refinement):
+        for parameter in unet.conv3.parameters():
+            parameter.zero_()
+    backend = SuperSloMoBackend(registry.find("super-slomo"), network, Options())
+    frames = networks.example_frames(backend)
+    result = networks.interpolate(backend, frames, t)
+    errors = [(result - frame).abs().mean() for frame in frames]
+    assert errors[near] < 0.2 * errors[1 - near]
 
 
 def test_flow_is_computed_once_a_pair(network: SuperSloMo) -> None:
