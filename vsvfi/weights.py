@@ -46,11 +46,11 @@ class WeightsError(ValueError):
 
 
 class MissingWeightsError(WeightsError):
-    """Weights, or a part of them, that were not added; ``command`` adds them."""
+    """Weights, or a part of them, that were not added; ``file`` is what they are called where they are published."""
 
-    def __init__(self, message: str, command: str) -> None:
+    def __init__(self, message: str, file: str) -> None:
         super().__init__(message)
-        self.command = command
+        self.file = file
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,13 +306,13 @@ def _missing(info: NetworkInfo, part: str = "") -> MissingWeightsError:
     checkpoint = next((checkpoint for checkpoint in info.checkpoints if checkpoint.part == part), None)
     what = f"the {part} part of the weights" if part else "weights"
     where = f", published at {checkpoint.url}" if checkpoint else ""
+    file = checkpoint.file if checkpoint else "FILE"
     owner = info.weights_of or info.name
+    command = f"vsvfi weights add {owner} {file}"
     if info.trainable and not info.checkpoints:
-        command = f"vsvfi weights add {owner} FILE"
         where = f", and none are published: train it (vsvfi train {owner} --config FILE, see docs/training.md), then"
-        return MissingWeightsError(f"model {info.name!r} needs {what}{where} add them with: {command}", command)
-    command = f"vsvfi weights add {owner} {checkpoint.file if checkpoint else 'FILE'}"
-    return MissingWeightsError(f"model {info.name!r} needs {what}{where}; add them with: {command}", command)
+        return MissingWeightsError(f"model {info.name!r} needs {what}{where} add them with: {command}", file)
+    return MissingWeightsError(f"model {info.name!r} needs {what}{where}; add them with: {command}", file)
 
 
 def locate(info: NetworkInfo, weights: Sequence[str] = ()) -> list[Path]:

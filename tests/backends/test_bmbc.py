@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vsvfi import weights
+from vsvfi.availability import availability
 from vsvfi.backends.bmbc.network import BMBC, Encoded, Flows, build, example
 
 MOTION = (
@@ -97,7 +98,8 @@ def test_three_files(network: BMBC, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for (file, part), next_file in zip(added, asked, strict=True):
         with pytest.raises(weights.MissingWeightsError, match=f"vsvfi weights add bmbc {next_file}") as missing:
             published.load("bmbc")
-        assert missing.value.command == f"vsvfi weights add bmbc {next_file}"
+        assert missing.value.file == next_file
+        assert f"vsvfi weights add bmbc {next_file}" in [entry.add for entry in availability()]
         stored = published.add(tmp_path, file, files[file])
         assert (stored.model, stored.part) == ("bmbc", part)
     published.assert_same(network, published.load("bmbc"))

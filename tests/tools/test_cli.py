@@ -193,6 +193,7 @@ def test_added_weights_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     weights_tool.add_weights(str(tmp_path / "a.pth"), [], "mine", console)
     assert calls == [("a.pth", "dain", None), ("b.pth", "dain", None), ("a.pth", None, "mine")]
     assert "b.pth is dain, part depth; kept as 'best'" in console.file.getvalue()
+    assert "not for commercial use: none stated; fine-tuned from NVIDIA's PWC-Net" in console.file.getvalue()
 
 
 def test_a_model_alone_is_no_file() -> None:

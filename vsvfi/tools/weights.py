@@ -49,6 +49,8 @@ def add_weights(model_or_file: str, files: Sequence[Path], name: str | None, con
         VsvfiError: no file was given.
         WeightsError: a file does not fit.
     """
+    from rich.markup import escape
+
     first = Path(model_or_file)
     model = None if first.is_file() or first.suffix else model_or_file
     paths = [first, *files] if model is None else list(files)
@@ -58,3 +60,6 @@ def add_weights(model_or_file: str, files: Sequence[Path], name: str | None, con
         added = weights.add(path, model, name)
         part = f", part {added.part}" if added.part else ""
         console.print(f"[green]✓[/] {path.name} is {added.model}{part}; kept as {added.name!r}", soft_wrap=True)
+        info = weights.networks()[added.model]
+        if not info.commercial_use:
+            console.print(f"  [yellow]not for commercial use[/]: {escape(info.weights_license)}", soft_wrap=True)
