@@ -25,6 +25,14 @@ from vsvfi.backends.flow.backend import FlowBackend
 
 WIDTH, HEIGHT = 1920, 1080
 HALF = Fraction(1, 2)
+# Type, bits and the factor from 8 bits.
+FORMATS = {
+    "P8": (np.uint8, 8, 1),
+    "P10": (np.uint16, 10, 4),
+    "P16": (np.uint16, 16, 257),
+    "PH": (np.float16, 16, 1 / 255),
+    "PS": (np.float32, 32, 1 / 255),
+}
 
 
 def planes(n: int, ground: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -99,6 +107,27 @@ def stages(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, flo
     return spent
 
 
+def formats(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, float]:
+    """Processor milliseconds of rendering one frame in several formats; they take turns."""
+    flow = FlowBackend(INFOS[0], Options(quality=quality))
+    settings = flow.settings
+    seen = [PlaneFrame(tuple(frames[n]), "YUV", 8, (1, 1), False) for n in (3, 4)]
+    one, two = (flow.encode(frame) for frame in seen)
+    forward, backward = kernels.search(one, two, flow.search), kernels.search(two, one, flow.search)
+    vectors = kernels.judge(forward, backward, one, two, settings.thin)
+    motion = kernels.project(vectors, HALF, np.empty(kernels.projection_size(vectors), np.float32))
+    spent: dict[str, float] = {}
+    for _ in range(9):
+        for name, (dtype, bits, scale) in FORMATS.items():
+            planes = [tuple((plane * np.float32(scale)).astype(dtype) for plane in frame.planes) for frame in seen]
+            pair = [PlaneFrame(frame, "YUV", bits, (1, 1), False) for frame in planes]
+            out = [np.zeros_like(plane) for plane in planes[0]]
+            start = time.process_time()
+            kernels.render(pair, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps)
+            spent[name] = min(spent.get(name, 1e9), (time.process_time() - start) * 1000)
+    return spent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
@@ -123,6 +152,8 @@ def main() -> None:
         print(f"| {quality}, factor 8 | {often[0]:.1f} | {often[1]:.1f} | {often[1] / twice[1]:.2f} of factor 2 |")
     for quality in ("fast", "balanced", "best"):
         print(quality, ", ".join(f"{name} {value:.1f} ms" for name, value in stages(frames, quality).items()))
+        rendered = formats(frames, quality)
+        print(quality, "render", ", ".join(f"{name} {value:.1f} ms" for name, value in rendered.items()))
 
 
 if __name__ == "__main__":

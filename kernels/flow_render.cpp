@@ -127,10 +127,11 @@ float sample(const Plane& plane, const Place<Taps>& at) {
     if constexpr (std::is_same_v<S, Sample<kByte>>) {
       return kFilteredStep * static_cast<float>(filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride,
                                                                       at.across->across, at.down->down));
+    } else {
+      Vec8 columns = {};
+      for (int j = 0; j < Taps; ++j) columns += S::load_run(row_of<S>(plane, at.y + j) + at.x) * at.down->real[j];
+      return sum8(columns * load8(at.across->real));
     }
-    Vec8 columns = {};
-    for (int j = 0; j < Taps; ++j) columns += S::load_run(row_of<S>(plane, at.y + j) + at.x) * at.down->real[j];
-    return sum8(columns * load8(at.across->real));
   }
   float sum = 0.0f;
   for (int j = 0; j < Taps; ++j) {
@@ -146,64 +147,84 @@ float sample(const Plane& plane, const Place<Taps>& at) {
   return sum;
 }
 
-// A block of 8 * Count samples in each of Rows rows that share one motion.
-template <class S, int Taps, int Count, int Rows>
-void sample_block(const Plane& plane, const Place<Taps>& at, Vec8 (&out)[Rows][Count]) {
+constexpr int kAround = 24;  // samples in each row under a block of 16 and its kernel
+
+// Those samples in Rows rows: the plane's own, or over the border a copy, the outermost ones repeated.
+template <class S, int Rows>
+struct Around {
+  using Type = typename S::Type;
+  Type beyond[Rows * kAround];
+  const Type* from = beyond;
+  ptrdiff_t stride = kAround * sizeof(Type);  // bytes from row to row
+
+  Around(const Plane& plane, int x, int y) {
+    if (x >= 0 && y >= 0 && x + kAround <= plane.width && y + Rows <= plane.height) {
+      from = row_of<S>(plane, y) + x;
+      stride = plane.stride;
+      return;
+    }
+    for (int j = 0; j < Rows; ++j) {
+      const Type* row = row_of<S>(plane, clamp_index(y + j, plane.height));
+      for (int i = 0; i < kAround; ++i) beyond[j * kAround + i] = row[clamp_index(x + i, plane.width)];
+    }
+  }
+
+  const Type* row(int j) const {
+    return reinterpret_cast<const Type*>(reinterpret_cast<const char*>(from) + j * stride);
+  }
+};
+
+// A block of 16 samples in each of Rows rows that share one motion. One step after the other over all rows, so that
+// nothing is read again while it is still being written.
+template <class S, int Taps, int Rows>
+void sample_block(const Plane& plane, const Place<Taps>& at, Vec8 (&out)[Rows][2]) {
+  constexpr int kDown = Rows + Taps - 1, kRuns = kAround / 8;
+  const Around<S, kDown> around(plane, at.x, at.y);
   if (at.whole) {
     for (int j = 0; j < Rows; ++j) {
-      const auto* row = row_of<S>(plane, at.y + Taps / 2 - 1 + j) + at.x + Taps / 2 - 1;
-      for (int i = 0; i < Count; ++i) out[j][i] = S::load_run(row + 8 * i);
+      const auto* row = around.row(Taps / 2 - 1 + j) + Taps / 2 - 1;
+      for (int i = 0; i < 2; ++i) out[j][i] = S::load_run(row + 8 * i);
     }
     return;
   }
-  for (int j = 0; j < Rows; ++j) {
-    Vec8 sums[Count + 1] = {};
-    for (int k = 0; k < Taps; ++k) {
-      const auto* row = row_of<S>(plane, at.y + j + k) + at.x;
-      for (int i = 0; i <= Count; ++i) sums[i] += S::load_run(row + 8 * i) * at.down->real[k];
+  Vec8 down[Taps], across[Taps], rows[kDown][kRuns];
+  for (int k = 0; k < Taps; ++k) down[k] = all8(at.down->real[k]);
+  for (int k = 0; k < Taps; ++k) across[k] = all8(at.across->real[k]);
+  for (int j = 0; j < kDown; ++j) {
+    for (int i = 0; i < kRuns; ++i) rows[j][i] = S::load_run(around.row(j) + 8 * i);
+  }
+  alignas(32) float columns[Rows][kAround];
+  for (int i = 0; i < kRuns; ++i) {
+    for (int j = 0; j < Rows; ++j) {
+      Vec8 sum = rows[j][i] * down[0];
+      for (int k = 1; k < Taps; ++k) sum += rows[j + k][i] * down[k];
+      store8(columns[j] + 8 * i, sum);
     }
-    float columns[8 * (Count + 1)];
-    for (int i = 0; i <= Count; ++i) store8(columns + 8 * i, sums[i]);
-    for (int i = 0; i < Count; ++i) {
-      Vec8 sum = {};
-      for (int k = 0; k < Taps; ++k) sum += load8(columns + 8 * i + k) * at.across->real[k];
+  }
+  for (int j = 0; j < Rows; ++j) {
+    for (int i = 0; i < 2; ++i) {
+      Vec8 sum = load8(columns[j] + 8 * i) * across[0];
+      for (int k = 1; k < Taps; ++k) sum += load8(columns[j] + 8 * i + k) * across[k];
       out[j][i] = sum;
     }
   }
 }
 
-// The same for bytes, 16 samples in each row, times kSampleOne.
+// The same for bytes, times kSampleOne.
 template <int Taps, int Rows>
 void sample_block(const Plane& plane, const Place<Taps>& at, Words16 (&out)[Rows]) {
-  using S = Sample<kByte>;
-  constexpr int kAcross = 24, kDown = Rows + Taps - 1;
-  uint8_t beyond[kDown * kAcross];
-  const uint8_t* from = beyond;
-  ptrdiff_t stride = kAcross;
-  if (at.x >= 0 && at.y >= 0 && at.x + kAcross <= plane.width && at.y + kDown <= plane.height) {
-    from = row_of<S>(plane, at.y) + at.x;
-    stride = plane.stride;
-  } else {  // over the border: a copy, its samples repeated outwards
-    for (int j = 0; j < kDown; ++j) {
-      const uint8_t* row = row_of<S>(plane, clamp_index(at.y + j, plane.height));
-      for (int i = 0; i < kAcross; ++i) beyond[j * kAcross + i] = row[clamp_index(at.x + i, plane.width)];
-    }
-  }
+  constexpr int kDown = Rows + Taps - 1;
+  const Around<Sample<kByte>, kDown> around(plane, at.x, at.y);
   if (at.whole) {
-    for (int j = 0; j < Rows; ++j) out[j] = widened(from + (Taps / 2 - 1 + j) * stride + Taps / 2 - 1);
+    for (int j = 0; j < Rows; ++j) out[j] = widened(around.row(Taps / 2 - 1 + j) + Taps / 2 - 1);
     return;
   }
   Words16 rows[kDown];
-  for (int j = 0; j < kDown; ++j) rows[j] = across16<Taps>(from + j * stride, at.across->across);
+  for (int j = 0; j < kDown; ++j) rows[j] = across16<Taps>(around.row(j), at.across->across);
   for (int j = 0; j < Rows; ++j) {
     out[j] = product(rows[j], all16(at.down->down[0]));
     for (int k = 1; k < Taps; ++k) out[j] = out[j] + product(rows[j + k], all16(at.down->down[k]));
   }
-}
-
-template <int Taps, int Count, int Rows>
-bool inside(const Plane& plane, const Place<Taps>& at) {
-  return at.x >= 0 && at.y >= 0 && at.x + 8 * (Count + 1) <= plane.width && at.y + Taps + Rows - 1 <= plane.height;
 }
 
 // One row of the motion grid, between two of its rows, with motion in samples of the plane.
@@ -357,7 +378,7 @@ class Renderer {
     row.fill(motion_, plane(), width * at.i, width * at.j, at.f, 1.0f / step_x_, 1.0f / step_y_, begin, end);
   }
 
-  // Draws a block at once; false where its samples do not move alike, or too near the border.
+  // Draws a block at once; false where its samples do not move alike.
   template <int Count, int Rows>
   bool block(const Part& part, int x, int y) const {
     const MotionRow& row = part.middle;
@@ -382,11 +403,10 @@ class Renderer {
       }
       return true;
     }
-    if (!inside<Taps, Count, Rows>(first_, a) || !inside<Taps, Count, Rows>(second_, b)) return false;
     constexpr float kLanes[8] = {0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f};
-    Vec8 earlier[Rows][Count], later[Rows][Count];
-    sample_block<S, Taps, Count, Rows>(first_, a, earlier);
-    sample_block<S, Taps, Count, Rows>(second_, b, later);
+    Vec8 earlier[Rows][2], later[Rows][2];
+    sample_block<S, Taps, Rows>(first_, a, earlier);
+    sample_block<S, Taps, Rows>(second_, b, later);
     for (int j = 0; j < Rows; ++j) {
       auto* to = writable_row_of<S>(out_, y + j) + x;
       for (int i = 0; i < Count; ++i) {
@@ -401,9 +421,7 @@ class Renderer {
   void singles(const MotionRow& row, int begin, int end, int y) const {
     auto* to = writable_row_of<S>(out_, y);
     const float py = static_cast<float>(y);
-    if constexpr (std::is_same_v<S, Sample<kByte>>) {
-      if (end - begin == 8) return eight(row, begin, y, to + begin);
-    }
+    if (end - begin == 8) return eight(row, begin, y, to + begin);
     for (int x = begin; x < end; ++x) {
       const float px = static_cast<float>(x);
       const Between at = columns_[x];
@@ -414,8 +432,8 @@ class Renderer {
     }
   }
 
-  // Eight of them, bytes, whose places are computed at once.
-  void eight(const MotionRow& row, int x, int y, uint8_t* to) const {
+  // Eight of them, whose places are computed at once.
+  void eight(const MotionRow& row, int x, int y, typename S::Type* to) const {
     float u[8], v[8], doubt[8], share[8], px[8], values[2][8];
     for (int k = 0; k < 8; ++k) {
       const Between at = columns_[x + k];
@@ -440,16 +458,7 @@ class Renderer {
       int across[8], down[8];
       for (int k = 0; k < 8; ++k) across[k] = static_cast<int>(fixed[0][k]);
       for (int k = 0; k < 8; ++k) down[k] = static_cast<int>(fixed[1][k]);
-      for (int k = 0; k < 8; ++k) {
-        const Place<Taps> at(across[k], down[k], degree[k]);
-        if (at.x >= 0 && at.y >= 0 && at.x + 8 <= plane.width && at.y + Taps <= plane.height) {
-          const int sum = filtered_sample<Taps>(row_of<S>(plane, at.y) + at.x, plane.stride, at.across->across,
-                                                at.down->down);
-          values[side][k] = static_cast<float>(sum) * kFilteredStep;
-        } else {
-          values[side][k] = sample<S, Taps>(plane, at);
-        }
-      }
+      for (int k = 0; k < 8; ++k) values[side][k] = sample<S, Taps>(plane, Place<Taps>(across[k], down[k], degree[k]));
     }
     const Vec8 b = load8(values[1]);
     S::store_run(to, b + (load8(values[0]) - b) * load8(share), out_.peak);

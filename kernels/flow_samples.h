@@ -61,6 +61,10 @@ inline float tame(float value) {
   return std::min(std::max(value, -65504.0f), 65504.0f);
 }
 
+inline Vec8 tame8(Vec8 values) {
+  return min8(max8(number8(values), all8(-65504.0f)), all8(65504.0f));
+}
+
 template <int Kind>
 struct Sample;
 
@@ -94,6 +98,15 @@ template <>
 struct Sample<kHalf> {
   using Type = uint16_t;
   static float load(Type sample) { return tame(half_to_float(sample)); }
+#if defined(__F16C__) && defined(__GNUC__)
+  static Vec8 load_run(const Type* from) {
+    return tame8((Vec8)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  }
+  static void store_run(Type* to, Vec8 values, float) {
+    const Vec8 finite = min8(max8(values, all8(-65504.0f)), all8(65504.0f));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph((__m256)finite, _MM_FROUND_TO_NEAREST_INT));
+  }
+#else
   static Vec8 load_run(const Type* from) {
     float values[8];
     for (int k = 0; k < 8; ++k) values[k] = load(from[k]);
@@ -102,6 +115,7 @@ struct Sample<kHalf> {
   static void store_run(Type* to, Vec8 values, float) {
     for (int k = 0; k < 8; ++k) to[k] = float_to_half(values[k]);
   }
+#endif
   static Type store(float value, float) { return float_to_half(value); }
 };
 
@@ -109,11 +123,7 @@ template <>
 struct Sample<kSingle> {
   using Type = float;
   static float load(Type sample) { return tame(sample); }
-  static Vec8 load_run(const Type* from) {
-    float values[8];
-    for (int k = 0; k < 8; ++k) values[k] = tame(from[k]);
-    return load8(values);
-  }
+  static Vec8 load_run(const Type* from) { return tame8(load8(from)); }
   static void store_run(Type* to, Vec8 values, float) { store8(to, values); }
   static Type store(float value, float) { return value; }
 };

@@ -21,6 +21,7 @@ typedef float Vec8 __attribute__((vector_size(32)));
 
 inline Vec8 min8(Vec8 a, Vec8 b) { return a < b ? a : b; }
 inline Vec8 max8(Vec8 a, Vec8 b) { return a > b ? a : b; }
+inline Vec8 number8(Vec8 a) { return a == a ? a : Vec8{}; }  // 0 instead of NaN
 
 #else
 
@@ -44,6 +45,7 @@ VSVFI_OPERATOR(*)
 VSVFI_OPERATOR(/)
 inline Vec8 min8(const Vec8& a, const Vec8& b) { VSVFI_LANES(a[k] < b[k] ? a[k] : b[k]) }
 inline Vec8 max8(const Vec8& a, const Vec8& b) { VSVFI_LANES(a[k] > b[k] ? a[k] : b[k]) }
+inline Vec8 number8(const Vec8& a) { VSVFI_LANES(a[k] == a[k] ? a[k] : 0.0f) }
 #undef VSVFI_OPERATOR
 #undef VSVFI_LANES
 
