@@ -1,4 +1,4 @@
-// Flow of both directions, judged: outliers removed, and how far each vector can be trusted.
+// Flow of both directions, judged: outliers removed, how far each vector can be trusted, and others where none can be.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -16,6 +16,14 @@ constexpr int kGrain = 16;            // rows a thread takes at a time
 constexpr int kBlock = 8;             // samples to a side of the blocks that residuals are averaged over
 constexpr float kLeastTrust = 0.02f;   // what only one frame sees has no way back, and yet is there
 constexpr float kDecay = 0.35f;       // of trust with the squared distance by which the way there and back misses its start
+constexpr float kTrusted = 0.2f;       // trust from which on a vector may stand for others, too
+constexpr float kLent = 0.001f;        // trust in such a vector: it counts where nothing else arrives
+constexpr float kFarther = 0.5f;       // steps of luma that a lender may differ less by for each sample of distance
+constexpr float kStrange = 64.0f;      // no lender differs by more
+constexpr float kContrast = 40.0f;     // mean difference along a vector from which on a cell may rather stand still ...
+constexpr float kStiller = 6.0f;       // ... where it is so many times the difference of what stands still
+constexpr float kHesitant = 0.5f;      // doubt below which this is not looked into
+constexpr float kHeld = 1.0f;          // trust in what stands still, though all around it moves
 constexpr float kNoise = 2.0f;        // residual that is noise, in 8-bit steps
 constexpr float kDoubtFrom = 0.4f;    // residual in units of the gradient, so roughly in samples, where doubt begins ...
 constexpr float kDoubtRange = 0.4f;   // ... and how much more makes it certain
@@ -165,6 +173,99 @@ void judge(const Flow& flow, const Flow& back, const Level& source, const Level&
   });
 }
 
+// Captions and logos stand still over what moves, and are too thin for a patch of their own: a cell stands still where
+// its vector leads to something quite different, and the same place of the other frame shows the same.
+void hold(const Level& source, const Level& target, int width, int height, int thin, Vector* vectors) {
+  parallel_for(height, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int column = 0; column < width; ++column) {
+        Vector& vector = vectors[row * width + column];
+        const float u = vector.x * static_cast<float>(thin), v = vector.y * static_cast<float>(thin);
+        if (vector.doubt < kHesitant || u * u + v * v < 1.0f) continue;
+        const int left = column * thin, right = std::min(left + thin, source.width);
+        const int top = static_cast<int>(row) * thin, bottom = std::min(top + thin, source.height);
+        float still = 0.0f, moved = 0.0f;
+        for (int y = top; y < bottom; ++y) {
+          const float* here = source.origin + y * source.stride;
+          const float* there = target.origin + y * target.stride;
+          for (int x = left; x < right; ++x) {
+            const Sampler at(static_cast<float>(x) + u, static_cast<float>(y) + v, target.width, target.height,
+                             target.stride);
+            still += std::abs(there[x] - here[x]);
+            moved += std::abs(at(target.origin) - here[x]);
+          }
+        }
+        const float samples = static_cast<float>((right - left) * (bottom - top));
+        if (moved > kContrast * samples + kStiller * still) vector = {0.0f, 0.0f, 0.0f, kHeld};
+      }
+    }
+  });
+}
+
+struct Loan {
+  float price = kStrange;
+  int lender = -1;
+};
+
+// Luma where the cells lie.
+std::vector<float> luma_of(const Level& source, int width, int height, int thin) {
+  std::vector<float> luma(static_cast<size_t>(width) * height);
+  for (int y = 0; y < height; ++y) {
+    const float* row = source.origin + std::min(y * thin + thin / 2, source.height - 1) * source.stride;
+    float* to = luma.data() + static_cast<ptrdiff_t>(y) * width;
+    for (int x = 0; x < width; ++x) to[x] = row[std::min(x * thin + thin / 2, source.width - 1)];
+  }
+  return luma;
+}
+
+// Walks over all cells, from the first (`way` 1) or from the last (-1). Those that cannot be trusted ask the nearest
+// that can, in the four of the eight directions that lie behind.
+void ask(const Vector* vectors, const std::vector<float>& luma, int width, int height, int thin, int way,
+         std::vector<Loan>& loans) {
+  // The nearest in each column and on each diagonal as the row before sees them, with one column more on either side.
+  std::vector<int> column(width + 2, -1), falling(width + 2, -1), rising(width + 2, -1);
+  std::vector<int> next_falling(width + 2, -1), next_rising(width + 2, -1);
+  const int first = way > 0 ? 0 : width * height - 1;
+  for (int y = 0; y < height; ++y) {
+    int beside = -1;
+    for (int x = 0; x < width; ++x) {
+      const int cell = first + way * (y * width + x);
+      if (vectors[cell].weight >= kTrusted) {
+        beside = column[x + 1] = next_falling[x + 1] = next_rising[x + 1] = cell;
+        continue;
+      }
+      next_falling[x + 1] = falling[x];
+      next_rising[x + 1] = rising[x + 2];
+      for (const int lender : {beside, column[x + 1], falling[x], rising[x + 2]}) {
+        if (lender < 0) continue;
+        const int away = std::max(std::abs(lender / width - cell / width), std::abs(lender % width - cell % width));
+        const float price = std::abs(luma[lender] - luma[cell]) + kFarther * static_cast<float>(away * thin);
+        if (price < loans[cell].price) loans[cell] = {price, lender};
+      }
+    }
+    falling.swap(next_falling);
+    rising.swap(next_rising);
+  }
+}
+
+// What one frame alone sees has no match, and the motion that was found for it is false: it moves as what is near it
+// and like it.
+void lend(const Level& source, int width, int height, int thin, Vector* vectors) {
+  const int count = width * height;
+  const std::vector<float> luma = luma_of(source, width, height, thin);
+  std::vector<Loan> loans(count);
+  for (const int way : {1, -1}) ask(vectors, luma, width, height, thin, way, loans);
+  for (int cell = 0; cell < count; ++cell) {
+    Vector& to = vectors[cell];
+    if (to.weight >= kTrusted) continue;
+    if (loans[cell].lender >= 0) {
+      to.x = vectors[loans[cell].lender].x;
+      to.y = vectors[loans[cell].lender].y;
+    }
+    to.weight = kLent;
+  }
+}
+
 }  // namespace
 }  // namespace vsvfi::flow
 
@@ -180,4 +281,9 @@ VSVFI_API void vsvfi_flow_judge(const float* forward_x, const float* forward_y, 
   const Level to = level_of(const_cast<float*>(second), width, height, 0);
   judge(ahead, back, from, to, thin, forward);
   judge(back, ahead, to, from, thin, backward);
+  hold(from, to, across, down, thin, forward);
+  hold(to, from, across, down, thin, backward);
+  vsvfi::parallel_for(2, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) lend(k == 0 ? from : to, across, down, thin, k == 0 ? forward : backward);
+  });
 }

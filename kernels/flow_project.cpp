@@ -10,8 +10,10 @@
 namespace vsvfi::flow {
 namespace {
 
-constexpr float kLeastShare = 0.02f;  // of a frame in which a place is not seen at all
-constexpr float kSeen = 25.0f;        // seen is what is reached at all, however little its motion can be trusted
+constexpr float kLeastSeen = 0.02f;  // in a frame that does not show a place at all
+constexpr float kOther = 0.35f;      // of what is seen with the squared distance between a motion and the frame's own
+constexpr float kReached = 0.1f;     // trust with which both frames' vectors arrive where both see a place
+constexpr float kScarce = 1000.0f;   // lent vectors fill a place where they alone arrive
 
 struct Field {
   int width, height;
@@ -109,7 +111,7 @@ void pull_push(const Field& field, Vector* rest) {
       const Vector* far_row = coarse.at + far * coarse.width;
       for (int x = 0; x < width; ++x) {
         Vector& to = field.at[y * width + x];
-        const float own = std::min(to.weight, 1.0f);
+        const float own = std::min(to.weight * kScarce, 1.0f);
         const Vec4 mine = load4(to) * (to.weight > 0.0f ? own / to.weight : 0.0f);
         if (own == 1.0f) {
           store4(to, mine);
@@ -124,7 +126,14 @@ void pull_push(const Field& field, Vector* rest) {
   });
 }
 
-float seen(float weight) { return std::min(std::max(kSeen * weight, kLeastShare), 1.0f); }
+// How far a frame shows what moves by (x, y): as far as its own vector at `px`, `py` tells of the same motion.
+float seen(const Vector* vectors, int width, int height, float px, float py, float x, float y) {
+  const float right = static_cast<float>(width) - 0.5f, bottom = static_cast<float>(height) - 0.5f;
+  if (!(px > -0.5f && py > -0.5f && px < right && py < bottom)) return kLeastSeen;
+  const Vector& own = vectors[static_cast<ptrdiff_t>(py + 0.5f) * width + static_cast<ptrdiff_t>(px + 0.5f)];
+  const float away_x = own.x - x, away_y = own.y - y;
+  return 1.0f / (1.0f + kOther * (away_x * away_x + away_y * away_y)) + kLeastSeen;
+}
 
 }  // namespace
 }  // namespace vsvfi::flow
@@ -155,21 +164,34 @@ VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvf
     }
   });
   const Field& field = fields[0];
+  float* both = out + 3 * count;  // whether both frames' vectors arrive, and then the first frame's share
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * width; i < end * width; ++i) {
       const Vector other = fields[1].at[i];
-      const float first = seen(field.at[i].weight) * (1.0f - time), second = seen(other.weight) * time;
-      out[3 * count + i] = first / (first + second);
+      both[i] = field.at[i].weight >= kReached && other.weight >= kReached;
       store4(field.at[i], load4(field.at[i]) + load4(other));
     }
   });
   pull_push(field, space + 2 * count);
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * width; i < end * width; ++i) {
-      const Vector vector = field.at[i];
-      out[i] = vector.x;
-      out[count + i] = vector.y;
-      out[2 * count + i] = vector.doubt;
+    for (int64_t y = begin; y < end; ++y) {
+      for (int x = 0; x < width; ++x) {
+        const int64_t i = y * width + x;
+        const Vector vector = field.at[i];
+        out[i] = vector.x;
+        out[count + i] = vector.y;
+        out[2 * count + i] = vector.doubt;
+        if (both[i] != 0.0f) {
+          both[i] = 1.0f - time;
+          continue;
+        }
+        const float px = static_cast<float>(x), py = static_cast<float>(y), rest = 1.0f - time;
+        const float first = rest * seen(forward, width, height, px - time * vector.x, py - time * vector.y, vector.x,
+                                        vector.y);
+        const float second = time * seen(backward, width, height, px + rest * vector.x, py + rest * vector.y, -vector.x,
+                                         -vector.y);
+        both[i] = first / (first + second);
+      }
     }
   });
 }
