@@ -278,7 +278,17 @@ def test_a_caption_stands_still_over_a_moving_ground(quality):
 
     (out,) = between(backend(quality), frame([picture(0)]), frame([picture(3)]))
     letters = picture(1.5) == 250
-    assert np.mean(out[letters]) > 190
+    assert np.mean(out[letters]) > 205
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_ground_that_is_uncovered_is_seen_in_the_frame_that_shows_it(quality):
+    (out,) = between(backend(quality), frame([disc(120, 100)]), frame([disc(144, 112)]))
+    truth = disc(132, 106)
+    ground = disc(-100, -100)
+    uncovered = (disc(120, 100) > ground + 30) & (truth <= ground + 2)
+    # Half of the disc that was there would be an error of about 60.
+    assert np.mean(np.abs(out[uncovered].astype(int) - truth[uncovered])) < 33
 
 
 def test_later_timesteps_cost_no_second_search(monkeypatch):
