@@ -17,6 +17,7 @@ constexpr int kBlock = 8;             // samples to a side of the blocks that re
 constexpr float kLeastTrust = 0.02f;   // what only one frame sees has no way back, and yet is there
 constexpr float kDecay = 0.35f;       // of trust with the squared distance by which the way there and back misses its start
 constexpr float kTrusted = 0.2f;       // trust from which on a vector may stand for others, too
+constexpr float kRelated = 0.12f;      // share of trusted vectors below which two pictures have nothing in common
 constexpr float kLent = 0.001f;        // trust in such a vector: it counts where nothing else arrives
 constexpr float kFarther = 0.5f;       // steps of luma that a lender may differ less by for each sample of distance
 constexpr float kStrange = 64.0f;      // no lender differs by more
@@ -173,6 +174,13 @@ void judge(const Flow& flow, const Flow& back, const Level& source, const Level&
   });
 }
 
+bool related(const Vector* forward, const Vector* backward, ptrdiff_t count) {
+  const auto trusted = [count](const Vector* vectors) {
+    return std::count_if(vectors, vectors + count, [](const Vector& v) { return v.weight >= kTrusted; });
+  };
+  return static_cast<float>(trusted(forward) + trusted(backward)) >= kRelated * 2.0f * static_cast<float>(count);
+}
+
 // Captions and logos stand still over what moves, and are too thin for a patch of their own: a cell stands still where
 // its vector leads to something quite different, and the same place of the other frame shows the same.
 void hold(const Level& source, const Level& target, int width, int height, int thin, Vector* vectors) {
@@ -281,6 +289,13 @@ VSVFI_API void vsvfi_flow_judge(const float* forward_x, const float* forward_y, 
   const Level to = level_of(const_cast<float*>(second), width, height, 0);
   judge(ahead, back, from, to, thin, forward);
   judge(back, ahead, to, from, thin, backward);
+  const ptrdiff_t count = static_cast<ptrdiff_t>(across) * down;
+  if (!related(forward, backward, count)) {
+    // Nothing moves from one to the other: one fades into the other.
+    std::fill(forward, forward + count, Vector{0.0f, 0.0f, 0.0f, 1.0f});
+    std::fill(backward, backward + count, Vector{0.0f, 0.0f, 0.0f, 1.0f});
+    return;
+  }
   hold(from, to, across, down, thin, forward);
   hold(to, from, across, down, thin, backward);
   vsvfi::parallel_for(2, 1, [&](int64_t begin, int64_t end) {

@@ -268,6 +268,14 @@ def test_a_small_thing_that_moves_far_is_followed(quality):
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
+def test_pictures_that_have_nothing_in_common_fade_into_each_other(quality):
+    first = np.rint(255 * texture(480, 640, detail=0.03)).astype(np.uint8)
+    second = np.ascontiguousarray(np.rint(255 * texture(640, 480, detail=0.03)).astype(np.uint8).T)
+    (out,) = between(backend(quality), frame([first]), frame([second]))
+    assert np.abs(out - (first.astype(float) + second) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
 def test_a_caption_stands_still_over_a_moving_ground(quality):
     def picture(shift: float) -> np.ndarray:
         ground = 30 + 120 * texture(96, 160, shift)
