@@ -8,24 +8,15 @@ from typing import override
 from torch import Tensor
 
 from vsvfi.backends.amt.network import AMT, Pair
-from vsvfi.backends.base import TorchBackend
-from vsvfi.nets.ifr import mean_of
+from vsvfi.backends.whole import MeanBackend
 
 __all__ = ["AMTBackend"]
 
 
-class AMTBackend(TorchBackend):
+class AMTBackend(MeanBackend):
     """Features and correlations once per pair (they depend on the mean of both frames), flows once per new frame."""
 
     network: AMT
-
-    # Tiles that took their own mean would differ in brightness.
-    encodes_whole = True
-
-    @override
-    def encode(self, frame: Tensor) -> Tensor:
-        """The mean of a frame."""
-        return mean_of(frame)
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:

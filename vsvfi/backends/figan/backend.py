@@ -7,27 +7,18 @@ from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.figan.network import FIGAN
+from vsvfi.backends.whole import Size, SizeBackend
 
 __all__ = ["FIGANBackend"]
 
-type Size = tuple[int, int]
 type State = tuple[Tensor, Tensor, Tensor]
 
 
-class FIGANBackend(TorchBackend):
+class FIGANBackend(SizeBackend):
     """Motion is estimated once a pair."""
 
     network: FIGAN
-
-    # The same flow would be a shorter way in a tile.
-    encodes_whole = True
-
-    @override
-    def encode(self, frame: Tensor) -> Size:
-        """The size of the frame, of which the flow is a fraction."""
-        return frame.shape[-2], frame.shape[-1]
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:

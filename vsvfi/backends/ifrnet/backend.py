@@ -7,25 +7,16 @@ from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.ifrnet.network import IFRNet, Pair
-from vsvfi.nets.ifr import mean_of
+from vsvfi.backends.whole import MeanBackend
 
 __all__ = ["IFRNetBackend"]
 
 
-class IFRNetBackend(TorchBackend):
+class IFRNetBackend(MeanBackend):
     """Features once per pair (they depend on the mean of both frames), decoders once per new frame."""
 
     network: IFRNet
-
-    # Tiles that took their own mean would differ in brightness.
-    encodes_whole = True
-
-    @override
-    def encode(self, frame: Tensor) -> Tensor:
-        """The mean of a frame."""
-        return mean_of(frame)
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:

@@ -7,27 +7,18 @@ from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.voxel_flow.network import VoxelFlow
+from vsvfi.backends.whole import Size, SizeBackend
 
 __all__ = ["VoxelFlowBackend"]
 
-type Size = tuple[int, int]
 type State = tuple[Tensor, Tensor, Tensor, Size]
 
 
-class VoxelFlowBackend(TorchBackend):
+class VoxelFlowBackend(SizeBackend):
     """The flow is estimated once a pair; the network reads and writes BGR in [-1, 1]."""
 
     network: VoxelFlow
-
-    # The same flow would be a shorter way in a tile.
-    encodes_whole = True
-
-    @override
-    def encode(self, frame: Tensor) -> Size:
-        """The size of the frame, of which the flow is a fraction."""
-        return frame.shape[-2], frame.shape[-1]
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:
