@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.backend import Options, PlaneFrame
 from vsvfi.backends.flow import INFOS
 from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.models.info import Options, PlaneFrame
 
 HALF = Fraction(1, 2)
 VIDEOS = {"car-turn.mp4": range(0, 78, 6), "footage/big-buck-bunny-480p-30s.mp4": range(300, 700, 40)}

@@ -19,9 +19,9 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsvfi.backend import Options, PlaneFrame
 from vsvfi.backends.flow import INFOS, kernels
 from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.models.info import Options, PlaneFrame
 
 WIDTH, HEIGHT = 1920, 1080
 HALF = Fraction(1, 2)

@@ -25,9 +25,9 @@ from typing import Any
 import torch
 from timesteps import Costs, made, measure, padded, published_shapes
 
-from vsvfi import registry, weights
-from vsvfi.backend import BackendInfo, Shapes
-from vsvfi.tiles import in_tiles
+from vsvfi.engine.tiles import in_tiles
+from vsvfi.models import registry, weights
+from vsvfi.models.info import BackendInfo, Shapes
 
 YARDSTICK = "rife-4.26"
 KIB = 1024

@@ -24,6 +24,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsvfi import ops
+from vsvfi.ops.adacof import reference as adacof_reference
+from vsvfi.ops.adaptive_warp import reference as adaptive_warp_reference
+from vsvfi.ops.all_pairs_correlation import reference as all_pairs_correlation_reference
+from vsvfi.ops.backward_warp import reference as backward_warp_reference
+from vsvfi.ops.bilateral_cost_volume import reference as bilateral_cost_volume_reference
+from vsvfi.ops.correlation import reference as correlation_reference
+from vsvfi.ops.deform_conv2d import reference as deform_conv2d_reference
+from vsvfi.ops.flow_projection import reference as flow_projection_reference
+from vsvfi.ops.forward_splat import reference as forward_splat_reference
+from vsvfi.ops.separable_conv import reference as separable_conv_reference
 
 type Inputs = tuple[Tensor, ...]
 type Run = Callable[..., object]
@@ -136,53 +146,53 @@ def entries() -> Iterator[Entry]:
             f"backward_warp, {label}",
             make,
             ops.backward_warp,
-            lambda i, f: ops.backward.reference(i, f, "bilinear", "replicate", True),
+            lambda i, f: backward_warp_reference(i, f, "bilinear", "replicate", True),
             ("grid_sample", grid_sample),
             small=small,
         )
         yield Entry(
             f"forward_splat sum, {label}", make, ops.forward_splat,
-            lambda i, f: ops.splat.reference(i, f, None, None), ("index_put_", index_put), small=small,
+            lambda i, f: forward_splat_reference(i, f, None, None), ("index_put_", index_put), small=small,
         )  # fmt: skip
         yield Entry(
             f"forward_splat softmax, {label}", with_metric(channels),
             lambda i, f, m: ops.forward_splat(i, f, mode="softmax", metric=m),
-            lambda i, f, m: ops.splat.reference(i, f, m.exp(), "add"), small=small,
+            lambda i, f, m: forward_splat_reference(i, f, m.exp(), "add"), small=small,
         )  # fmt: skip
         yield Entry(
             f"adaptive_warp 4x4, {label}",
             with_kernels(channels),
             ops.adaptive_warp,
-            ops.adaptive.reference,
+            adaptive_warp_reference,
             small=1 if channels == 3 else 4.5,
         )
     yield Entry(
         "flow_projection", lambda h, w: (smooth_flow(h, w),), ops.flow_projection,
-        lambda f: ops.projection.reference(f, None, True, True), small=1,
+        lambda f: flow_projection_reference(f, None, True, True), small=1,
     )  # fmt: skip
-    yield Entry("adacof 5x5, RGB", adacof_inputs, ops.adacof, lambda *t: ops.collaboration.reference(*t, 1))
-    yield Entry("separable_conv 51, RGB", separable_inputs, ops.separable_conv, ops.separable.reference)
+    yield Entry("adacof 5x5, RGB", adacof_inputs, ops.adacof, lambda *t: adacof_reference(*t, 1))
+    yield Entry("separable_conv 51, RGB", separable_inputs, ops.separable_conv, separable_conv_reference)
     # Unfolded windows are 2,601 times as large as the image.
     yield Entry(
-        "separable_conv 51, RGB at 1/9", separable_inputs, ops.separable_conv, ops.separable.reference,
+        "separable_conv 51, RGB at 1/9", separable_inputs, ops.separable_conv, separable_conv_reference,
         ("unfold + einsum", unfold_separable), 9, 1,
     )  # fmt: skip
     yield Entry(
         "correlation 9x9, 64 ch at 1/4", features, ops.correlation,
-        lambda a, b: ops.local_correlation.reference(a, b, 4, 1, 0), ("unfold + einsum", unfold_correlation), 4,
+        lambda a, b: correlation_reference(a, b, 4, 1, 0), ("unfold + einsum", unfold_correlation), 4,
     )  # fmt: skip
     yield Entry(
         "deform_conv2d 3x3, 64 ch at 1/4", deform_inputs, deform,
-        lambda *t: ops.deform_conv.reference(*t, 1, 1, 1), torchvision_deform(), 4,
+        lambda *t: deform_conv2d_reference(*t, 1, 1, 1), torchvision_deform(), 4,
     )  # fmt: skip
     yield Entry(
         "correlation_lookup 9x9 at 1/16", lookup_inputs, lambda v, c: ops.correlation_lookup([v], c),
-        lambda v, c: ops.all_pairs.reference(v, c, 4), None, 16, 1,
+        lambda v, c: all_pairs_correlation_reference(v, c, 4), None, 16, 1,
     )  # fmt: skip
     yield Entry(
         "bilateral_cost_volume 5x5, 64 ch at 1/8", lambda h, w: (*features(h, w), smooth_flow(h, w, 1.0)),
         lambda a, b, m: ops.bilateral_cost_volume(a, b, m, timestep=0.5, radius=2),
-        lambda a, b, m: ops.bilateral.reference(a, b, m, 0.5, 2), None, 8,
+        lambda a, b, m: bilateral_cost_volume_reference(a, b, m, 0.5, 2), None, 8,
     )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ import torch
 from tiles import SCENES, backend_of, frames, psnr, recorded_backends, render
 from torch import Tensor
 
-from vsvfi import registry
-from vsvfi.backend import BackendInfo
+from vsvfi.models import registry
+from vsvfi.models.info import BackendInfo
 from vsvfi.testing.networks import QuickProducts
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}

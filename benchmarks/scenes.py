@@ -18,8 +18,8 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsvfi import scenes
-from vsvfi.backend import PlaneFrame
+from vsvfi.filter import scenes
+from vsvfi.models.info import PlaneFrame
 
 WIDTH, HEIGHT, LENGTH = 320, 180, 20
 LABELLED = {285, 378, 553}

@@ -26,10 +26,10 @@ from timesteps import CASES
 from torch import Tensor
 from torch.nn import functional
 
-from vsvfi import registry, weights
-from vsvfi.backend import BackendInfo, Options, load_object
 from vsvfi.backends.base import TorchBackend
-from vsvfi.tiles import OVERLAP, TiledBackend
+from vsvfi.engine.tiles import OVERLAP, TiledBackend
+from vsvfi.models import registry, weights
+from vsvfi.models.info import BackendInfo, Options, load_object
 
 DATA = Path(os.environ.get("VSVFI_DATA_DIR", Path(__file__).resolve().parents[2] / "shared" / "data")) / "middlebury"
 SCENES = ("Walking", "Grove2")

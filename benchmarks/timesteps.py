@@ -30,9 +30,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vsvfi import registry, weights
-from vsvfi.backend import BackendInfo, Options, load_object
 from vsvfi.backends.base import TorchBackend
+from vsvfi.models import registry, weights
+from vsvfi.models.info import BackendInfo, Options, load_object
 
 FACTORS = (2, 4, 8, 16)
 CASES = Path(os.environ.get("VSVFI_PARITY_DIR", Path(__file__).resolve().parents[2] / "shared" / "parity"))

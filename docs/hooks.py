@@ -37,7 +37,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Write the table of models where the page asks for it."""
     if MODELS not in markdown:
         return markdown
-    from vsvfi import registry
+    from vsvfi.models import registry
 
     rows = ["| model | what it is | timesteps | frames | commercial use |", "|---|---|---|---|---|"]
     for info in registry.backends().values():

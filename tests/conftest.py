@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from clips import Piped
 
-from vsvfi import registry
+from vsvfi.models import registry
 
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -21,10 +21,11 @@ import pytest
 import vapoursynth as vs
 
 import vsvfi
-from vsvfi.backend import Layout
 from vsvfi.backends.flow import INFOS
-from vsvfi.tools import drawing, ffmpeg
-from vsvfi.tools.clips import clip_of_images
+from vsvfi.commands import ffmpeg
+from vsvfi.commands.clips import clip_of_images
+from vsvfi.commands.demo import drawing
+from vsvfi.models.info import Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

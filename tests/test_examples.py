@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vsvfi.tools import drawing, ffmpeg
-from vsvfi.tools.clips import clip_of_images
+from vsvfi.commands import ffmpeg
+from vsvfi.commands.clips import clip_of_images
+from vsvfi.commands.demo import drawing
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 VSPIPE = Path(sys.executable).with_name("vspipe")

@@ -51,8 +51,8 @@ def test_wheel_holds_the_plugin_the_kernels_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
     assert [name for name in names if re.fullmatch(r"vapoursynth/plugins/(lib)?vsvfi\.(so|dll|dylib)", name)]
-    assert [name for name in names if re.fullmatch(r"vsvfi/native/(lib)?vsvfi_kernels\.(so|dll)", name)]
-    assert {"vsvfi/py.typed", "vsvfi/tools/compare.html.j2", "vsvfi/tools/published.json"} <= set(names)
+    assert [name for name in names if re.fullmatch(r"vsvfi/compiled/(lib)?vsvfi_kernels\.(so|dll)", name)]
+    assert {"vsvfi/py.typed", "vsvfi/commands/compare.html.j2", "vsvfi/commands/evaluate/published.json"} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {re.sub(r"-.*", "", top) for top in tops} == {"vsvfi", "vapoursynth"}
 
@@ -144,12 +144,14 @@ def test_installed_wheel_finds_no_undeclared_package(clean: Path, tmp_path: Path
 
 def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path: Path) -> None:
     code = (
-        "import importlib, vsvfi.registry, vsvfi.weights\n"
-        "for name in ('cli', 'demo', 'datasets', 'metrics', 'filter', 'plugin', 'tools.render', 'tools.doctor',\n"
-        "             'tools.models', 'tools.weights', 'tools.evaluate', 'tools.compare'):\n"
+        "import importlib, vsvfi.models.registry, vsvfi.models.weights\n"
+        "names = 'commands.cli commands.demo.command commands.evaluate.datasets commands.evaluate.metrics "
+        "commands.evaluate.command commands.render commands.doctor commands.models commands.weights commands.compare "
+        "filter.plan filter.plugin'\n"
+        "for name in names.split():\n"
         "    importlib.import_module('vsvfi.' + name)\n"
-        "assert 'flow' in vsvfi.registry.backends() and not vsvfi.registry.problems()\n"
-        "vsvfi.weights.networks()\n"
+        "assert 'flow' in vsvfi.models.registry.backends() and not vsvfi.models.registry.problems()\n"
+        "vsvfi.models.weights.networks()\n"
     )
     done = subprocess.run(
         [clean, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=_environment(tmp_path), check=False
@@ -185,8 +187,8 @@ def hidden(clean: Path) -> Iterator[list[tuple[Path, Path]]]:
     [
         ("vapoursynth/plugins/*vsvfi.*", None, "Native plugin: there is none in"),
         ("vapoursynth/plugins/*vsvfi.*", b"not a library", "does not load ("),
-        ("vsvfi/native/*vsvfi_kernels.*", b"not a library", "Compiled kernels: "),
-        ("vsvfi/plugin.py", b"raise ImportError('broken on purpose')", "vsvfi.plugin cannot be imported"),
+        ("vsvfi/compiled/*vsvfi_kernels.*", b"not a library", "Compiled kernels: "),
+        ("vsvfi/filter/plugin.py", b"raise ImportError('broken on purpose')", "vsvfi.filter.plugin cannot be imported"),
     ],
 )
 def test_doctor_finds_what_was_broken_on_purpose(

@@ -9,15 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vsvfi.filter import interpolate as interpolate
-    from vsvfi.nets import depth as depth
-    from vsvfi.nets import flow as flow
+    from vsvfi.filter.plan import interpolate as interpolate
+    from vsvfi.models.estimators import depth as depth
+    from vsvfi.models.estimators import flow as flow
 
 __all__ = ["__version__", "depth", "flow", "interpolate"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"interpolate": "vsvfi.filter", "flow": "vsvfi.nets", "depth": "vsvfi.nets"}
+_LAZY = {"interpolate": "vsvfi.filter.plan", "flow": "vsvfi.models.estimators", "depth": "vsvfi.models.estimators"}
 
 
 def __getattr__(name: str) -> Any:

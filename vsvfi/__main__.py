@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.cli import main
+from vsvfi.commands.cli import main
 
 __all__: list[str] = []
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.amt.backend import AMTBackend
 from vsvfi.backends.amt.network import AMT, example
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.multifield import BidirectionalCorrelation
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import weights
-from vsvfi.availability import availability
 from vsvfi.backends.bmbc.network import BMBC, Encoded, Flows, build, example
+from vsvfi.models import weights
+from vsvfi.models.availability import availability
 
 MOTION = (
     *((rf"^pyramid\.([1-5])\.{index}\.", rf"conv\1{suffix}.") for index, suffix in enumerate(("a", "aa", "b"))),

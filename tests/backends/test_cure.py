@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vsvfi import registry
-from vsvfi.backend import Options
 from vsvfi.backends import cure as cure_infos
 from vsvfi.backends.cure.backend import CUREBackend
 from vsvfi.backends.cure.network import CURE, NeuralRepresentation, build, example
+from vsvfi.models import registry
+from vsvfi.models.info import Options
 
 PUBLISHED = (
     (r"^feature_encoder\.head\.", "FE.head.0."),

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.dain.backend import DAINBackend
 from vsvfi.backends.dain.network import DAIN, ContextNet, build, example
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.nets.megadepth.network import MegaDepth
 from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, PixelPrediction, light_unet
 from vsvfi.nets.pwcnet.network import PWCNet

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.ema_vfi.network import EMAVFI, MotionFormerBlock, build
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
 SIZES = {

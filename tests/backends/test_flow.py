@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsvfi.backend import Options, PlaneFrame
-from vsvfi.backends.flow import INFOS, kernels
+from vsvfi.backends.flow import INFOS
 from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.compiled import flow as kernels
+from vsvfi.models.info import Options, PlaneFrame
 
 HALF = Fraction(1, 2)
 QUALITIES = INFOS[0].qualities
@@ -158,7 +159,9 @@ def test_bytes_are_drawn_as_floats_are(taps, shift):
         scale = 1 if dtype == np.uint8 else 255
         window = [frame([(picture / scale).astype(dtype)], bits=8 if scale == 1 else 32) for picture in pictures]
         out = np.empty((53, 75), dtype)
-        kernels.render(window, motion, Fraction(1, 3), [out], tolerance=0.3, taps=taps)
+        kernels.render(
+            window[0].planes, window[1].planes, window[0].bits, motion, Fraction(1, 3), [out], tolerance=0.3, taps=taps
+        )
         drawn.append(out.astype(np.float64) * scale)
     difference = np.abs(drawn[0] - np.clip(drawn[1], 0, 255))
     assert np.median(difference) < 1
@@ -202,7 +205,7 @@ def test_samples_of_every_width_are_filtered_and_rounded_exactly(bits, blocks, s
     out = np.empty(shape, dtype)
     width = {"half": 16, "single": 32}.get(bits, bits)
     window = [frame([picture], bits=width) for picture in pictures]
-    kernels.render(window, motion, HALF, [out], tolerance=0.3, taps=4)
+    kernels.render(window[0].planes, window[1].planes, window[0].bits, motion, HALF, [out], tolerance=0.3, taps=4)
     x, y = (value / 64 for value in shift)
     early, late = moved(pictures[0].astype(np.float64), -x, -y), moved(pictures[1].astype(np.float64), x, y)
     expected = late + (early - late) * 0.25
@@ -226,8 +229,9 @@ def test_the_same_bits_whatever_the_threads():
     code = """
 import hashlib, numpy as np
 from fractions import Fraction
-from vsvfi.backend import Options, PlaneFrame
-from vsvfi.backends.flow import INFOS, kernels
+from vsvfi.models.info import Options, PlaneFrame
+from vsvfi.backends.flow import INFOS
+from vsvfi.compiled import flow as kernels
 from vsvfi.backends.flow.backend import FlowBackend
 rng = np.random.default_rng(3)
 wide = np.kron(rng.integers(0, 256, (20, 30)), np.ones((8, 8))).astype(np.uint8)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.gimm_vfi import backend as backend_module
 from vsvfi.backends.gimm_vfi import network as network_module
 from vsvfi.backends.gimm_vfi.backend import GIMMVFIBackend
 from vsvfi.backends.gimm_vfi.network import GIMMVFI, build, example
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.nets import raft
 from vsvfi.nets.gimm.network import CoordinateNetwork, ImplicitMotion
 from vsvfi.nets.regions import reach_of

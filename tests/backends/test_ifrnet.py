@@ -7,9 +7,9 @@ from fractions import Fraction
 import pytest
 import torch
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.ifrnet.network import IFRNet, build
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
 SIZES = {

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.jnmr.backend import JNMRBackend
 from vsvfi.backends.jnmr.blocks import PUBLISHED_CHANNELS
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
 from vsvfi.backends.jnmr.prior import measure_flows, prior_motion
 from vsvfi.backends.jnmr.warp import adaptive_warp, sample
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.train.scenes import Scenes, render
 from vsvfi.train.textures import draw_bank
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import registry, weights
 from vsvfi.backends.memc_net.network import (
     MEMCNet,
     Motion,
@@ -18,6 +17,7 @@ from vsvfi.backends.memc_net.network import (
     example,
     plain_rectification,
 )
+from vsvfi.models import registry, weights
 from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, light_unet
 

@@ -8,10 +8,10 @@ import published
 import pytest
 import torch
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.sepconv.backend import SepConvBackend
 from vsvfi.backends.sepconv.network import Kernels, SepConv, build, example
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 
 PUBLISHED = ((r"^(conv|deconv|upsample|vertical|horizontal)", lambda match: "module" + match[0].capitalize()),)
 

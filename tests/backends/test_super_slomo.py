@@ -8,10 +8,10 @@ import published
 import pytest
 import torch
 
-from vsvfi import registry
-from vsvfi.backend import Options
 from vsvfi.backends.super_slomo.backend import SuperSloMoBackend
 from vsvfi.backends.super_slomo.network import Place, Refined, SuperSloMo, build, example
+from vsvfi.models import registry
+from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
 

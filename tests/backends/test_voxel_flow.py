@@ -8,10 +8,10 @@ import published
 import pytest
 import torch
 
-from vsvfi import registry
-from vsvfi.backend import Options
 from vsvfi.backends.voxel_flow.backend import VoxelFlowBackend
 from vsvfi.backends.voxel_flow.network import VoxelFlow, build, example
+from vsvfi.models import registry
+from vsvfi.models.info import Options
 
 
 @pytest.fixture

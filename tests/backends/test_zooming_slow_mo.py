@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vsvfi import registry, weights
-from vsvfi.backend import Options
 from vsvfi.backends.zooming_slow_mo.backend import ZoomingSlowMoBackend
 from vsvfi.backends.zooming_slow_mo.network import ZoomingSlowMo, build, example
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 
 PUBLISHED = (
     (r"^lstm\.cell\.", "ConvBLSTM.forward_net.cell_list.0.conv."),

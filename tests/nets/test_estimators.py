@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 import vsvfi
-from vsvfi.backend import load_object
-from vsvfi.nets import Estimator, EstimatorInfo, networks
-from vsvfi.registry import UnknownModelError
-from vsvfi.weights import WeightsError
+from vsvfi.models.estimators import Estimator
+from vsvfi.models.info import EstimatorInfo, load_object
+from vsvfi.models.registry import UnknownModelError, networks
+from vsvfi.models.weights import WeightsError
 
 SEEN: list[tuple[int, ...]] = []
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi import weights
+from vsvfi.models import weights
 from vsvfi.nets import flowformer
 from vsvfi.nets.flowformer import cost
 from vsvfi.nets.flowformer.attention import attend, from_windows, linear_sine_code, pad_map, to_windows

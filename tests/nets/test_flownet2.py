@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsvfi.nets import networks
+from vsvfi.models.registry import networks
 from vsvfi.nets.flownet2.network import FlowNet2, build, build_c, build_s, estimate, normalise
 
 

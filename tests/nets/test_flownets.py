@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vsvfi.nets import networks
+from vsvfi.models.registry import networks
 from vsvfi.nets.flownets.network import FlowNetS, build, estimate
 
 

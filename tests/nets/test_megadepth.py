@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import vsvfi
-from vsvfi import weights
+from vsvfi.models import weights
 from vsvfi.nets.megadepth.network import MegaDepth, proximity
 
 

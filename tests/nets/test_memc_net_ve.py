@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsvfi.nets import networks
+from vsvfi.models.registry import networks
 from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, SkipNet, deep_unet, light_unet
 from vsvfi.nets.memc_net.enhancement import MEMCNetVE, build

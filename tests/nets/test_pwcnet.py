@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vsvfi
-from vsvfi import weights
+from vsvfi.models import weights
 from vsvfi.nets.pwcnet.network import PWCNet, build, estimate, warp
 
 PUBLISHED = (

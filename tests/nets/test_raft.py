@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import vsvfi
-from vsvfi import weights
+from vsvfi.models import weights
 from vsvfi.nets import raft
 from vsvfi.nets.raft.network import RAFT, build
 from vsvfi.nets.raft.update import UpdateBlock, convex_upsample

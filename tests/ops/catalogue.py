@@ -10,18 +10,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vsvfi import ops
-from vsvfi.ops import (
-    adaptive,
-    all_pairs,
-    backward,
-    bilateral,
-    collaboration,
-    deform_conv,
-    local_correlation,
-    projection,
-    separable,
-    splat,
-)
+from vsvfi.ops.adacof import reference as _adacof
+from vsvfi.ops.adaptive_warp import reference as _adaptive_warp
+from vsvfi.ops.all_pairs_correlation import reference as _all_pairs_correlation
+from vsvfi.ops.backward_warp import reference as _backward_warp
+from vsvfi.ops.bilateral_cost_volume import reference as _bilateral_cost_volume
+from vsvfi.ops.correlation import reference as _correlation
+from vsvfi.ops.deform_conv2d import reference as _deform_conv2d
+from vsvfi.ops.flow_projection import reference as _flow_projection
+from vsvfi.ops.forward_splat import reference as _forward_splat
+from vsvfi.ops.separable_conv import reference as _separable_conv
 
 SPECIAL = (0.0, 1.0, -1.0, 0.5, -3.0, 64.0, 1e9, -1e20, float("nan"), float("inf"), float("-inf"))
 """Flow vectors at which kernels go wrong: on pixels, far outside, not finite."""
@@ -178,7 +176,7 @@ def _warps() -> list[Operator]:
         Operator(
             f"backward_warp-{mode}-{border}-{'aligned' if aligned else 'stretched'}",
             lambda i, f, m=mode, b=border, a=aligned: ops.backward_warp(i, f, mode=m, border=b, align_corners=a),
-            lambda i, f, m=mode, b=border, a=aligned: backward.reference(i, f, m, b, a),
+            lambda i, f, m=mode, b=border, a=aligned: _backward_warp(i, f, m, b, a),
             image_and_flow if aligned else other_size,
             linear=0,
         )
@@ -191,7 +189,7 @@ def _warps() -> list[Operator]:
 def _splats() -> list[Operator]:
     found = [
         Operator(
-            "forward_splat-sum", ops.forward_splat, lambda i, f: splat.reference(i, f, None, None), image_and_flow, 0
+            "forward_splat-sum", ops.forward_splat, lambda i, f: _forward_splat(i, f, None, None), image_and_flow, 0
         )
     ]
     for epsilon in ("add", "zero", "clip"):
@@ -199,14 +197,14 @@ def _splats() -> list[Operator]:
             Operator(
                 f"forward_splat-average-{epsilon}",
                 lambda i, f, e=epsilon: ops.forward_splat(i, f, mode="average", epsilon=e),
-                lambda i, f, e=epsilon: splat.reference(i, f, None, e),
+                lambda i, f, e=epsilon: _forward_splat(i, f, None, e),
                 image_and_flow,
                 linear=0,
             ),
             Operator(
                 f"forward_splat-softmax-{epsilon}",
                 lambda i, f, m, e=epsilon: ops.forward_splat(i, f, mode="softmax", metric=m, epsilon=e),
-                lambda i, f, m, e=epsilon: splat.reference(i, f, m.exp(), e),
+                lambda i, f, m, e=epsilon: _forward_splat(i, f, m.exp(), e),
                 with_metric,
                 linear=0,
             ),
@@ -215,7 +213,7 @@ def _splats() -> list[Operator]:
         Operator(
             "forward_splat-linear-add",
             lambda i, f, m: ops.forward_splat(i, f, mode="linear", metric=m),
-            lambda i, f, m: splat.reference(i, f, m, "add"),
+            lambda i, f, m: _forward_splat(i, f, m, "add"),
             lambda p, dtype: [*image_and_flow(p, dtype), flow_and_weight(p, dtype)[1]],
             linear=0,
         )
@@ -228,7 +226,7 @@ def _correlations() -> list[Operator]:
         Operator(
             f"correlation-{radius}-{stride}-{margin}",
             lambda a, b, r=radius, s=stride, m=margin: ops.correlation(a, b, radius=r, stride=s, padding=r + m),
-            lambda a, b, r=radius, s=stride, m=margin: local_correlation.reference(a, b, r, s, m),
+            lambda a, b, r=radius, s=stride, m=margin: _correlation(a, b, r, s, m),
             two_maps,
             linear=0,
         )
@@ -238,48 +236,48 @@ def _correlations() -> list[Operator]:
 
 def _bilateral(a: Tensor, b: Tensor, motion: Tensor, timestep: float) -> Tensor:
     normalised = [m / (m.square().sum(1, keepdim=True) + 1e-6).sqrt() for m in (a, b)]
-    return bilateral.reference(normalised[0], normalised[1], motion, timestep, 1)
+    return _bilateral_cost_volume(normalised[0], normalised[1], motion, timestep, 1)
 
 
 OPERATORS: Sequence[Operator] = (
     *_warps(),
-    Operator("adaptive_warp-4", ops.adaptive_warp, adaptive.reference, with_kernels(4), 0),
-    Operator("adaptive_warp-3", ops.adaptive_warp, adaptive.reference, with_kernels(3), 0),
+    Operator("adaptive_warp-4", ops.adaptive_warp, _adaptive_warp, with_kernels(4), 0),
+    Operator("adaptive_warp-3", ops.adaptive_warp, _adaptive_warp, with_kernels(3), 0),
     Operator(
         "flow_projection",
         lambda f: ops.flow_projection(f).flow,
-        lambda f: projection.reference(f, None, True, True)[0],
+        lambda f: _flow_projection(f, None, True, True)[0],
         flow_only,
     ),
     Operator(
         "flow_projection-no-holes",
         lambda f: ops.flow_projection(f, timestep=0.5, fill_holes=False).flow,
-        lambda f: projection.reference(f * 0.5, None, False, True)[0],
+        lambda f: _flow_projection(f * 0.5, None, False, True)[0],
         flow_only,
     ),
     Operator(
         "flow_projection-three",
         lambda f: ops.flow_projection(f, look_below=False).flow,
-        lambda f: projection.reference(f, None, True, False)[0],
+        lambda f: _flow_projection(f, None, True, False)[0],
         flow_only,
     ),
     Operator(
         "depth_flow_projection",
         lambda f, w: ops.depth_flow_projection(f, w).flow,
-        lambda f, w: projection.reference(f, w, True, True)[0],
+        lambda f, w: _flow_projection(f, w, True, True)[0],
         flow_and_weight,
     ),
     *_splats(),
-    Operator("adacof-5-1", ops.adacof, lambda *t: collaboration.reference(*t, 1), adacof_inputs(5, 1), linear=0),
+    Operator("adacof-5-1", ops.adacof, lambda *t: _adacof(*t, 1), adacof_inputs(5, 1), linear=0),
     Operator(
         "adacof-2-3",
         lambda *t: ops.adacof(*t, dilation=3),
-        lambda *t: collaboration.reference(*t, 3),
+        lambda *t: _adacof(*t, 3),
         adacof_inputs(2, 3),
         linear=0,
     ),
-    Operator("separable_conv-5-7", ops.separable_conv, separable.reference, separable_inputs(5, 7), 0),
-    Operator("separable_conv-3-1", ops.separable_conv, separable.reference, separable_inputs(3, 1), 0),
+    Operator("separable_conv-5-7", ops.separable_conv, _separable_conv, separable_inputs(5, 7), 0),
+    Operator("separable_conv-3-1", ops.separable_conv, _separable_conv, separable_inputs(3, 1), 0),
     *_correlations(),
     *(
         Operator(
@@ -293,21 +291,21 @@ OPERATORS: Sequence[Operator] = (
     Operator(
         "correlation_lookup",
         lambda v, c: ops.correlation_lookup([v], c, radius=2),
-        lambda v, c: all_pairs.reference(v, c, 2),
+        lambda v, c: _all_pairs_correlation(v, c, 2),
         volume_and_coords,
         linear=0,
     ),
     Operator(
         "deform_conv2d-1",
         lambda *t: ops.deform_conv2d(*t, padding=1),
-        lambda *t: deform_conv.reference(*t, 1, 1, 1),
+        lambda *t: _deform_conv2d(*t, 1, 1, 1),
         deform_inputs(1, 1, 1, 1),
         linear=0,
     ),
     Operator(
         "deform_conv2d-2",
         lambda *t: ops.deform_conv2d(*t, stride=2, padding=3, dilation=2),
-        lambda *t: deform_conv.reference(*t, 2, 3, 2),
+        lambda *t: _deform_conv2d(*t, 2, 3, 2),
         deform_inputs(2, 2, 3, 2),
         linear=0,
     ),

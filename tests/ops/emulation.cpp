@@ -1,4 +1,4 @@
-// The CUDA kernels as a CPU sees them: kernels/launch.h compiled by a C++ compiler, its threads run one after another.
+// The CUDA kernels as a CPU sees them: kernels/ops/launch.h compiled by a C++ compiler, its threads run one after another.
 // A test links nothing else; it shows that the code which only NVRTC compiles computes what the CPU's build does.
 #define __CUDACC_RTC__
 #define __device__
@@ -34,7 +34,7 @@ static unsigned __float_as_uint(float v) {
 }
 using std::exp;
 
-#include "launch.h"
+#include "ops/launch.h"
 
 template <class Kernel>
 int emulate(const void* arguments, const vsvfi::Extent& extent) {

@@ -27,9 +27,9 @@ FLAGS = [
 ]
 PLUGIN = """
 import ctypes
-from vsvfi import native
+from vsvfi.compiled import library
 opened = ctypes.CDLL({library!r})
-native.library = lambda: opened
+library.load = lambda: opened
 """
 # Nine rows are warped into a tensor of eight.
 OVERFLOW = """
@@ -46,7 +46,7 @@ def main() -> int:
         library = Path(folder) / "kernels.so"
         options = [*FLAGS, *os.environ.get("CXXFLAGS", "").split(), "-shared", "-fPIC", "-pthread"]
         options += ["-fno-sanitize-recover=undefined", f"-I{KERNELS}"]
-        subprocess.run(["g++", *options, *sorted(KERNELS.glob("*.cpp")), "-o", library], check=True)
+        subprocess.run(["g++", *options, *sorted(KERNELS.glob("*/*.cpp")), "-o", library], check=True)
         (Path(folder) / "sanitized.py").write_text(PLUGIN.format(library=str(library)))
         runtime = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
         environment = {

@@ -13,7 +13,7 @@ import pytest
 import torch
 from catalogue import OPERATORS, Operator, Problem
 
-from vsvfi import native
+from vsvfi.compiled import library
 from vsvfi.ops import _launch
 
 ENTRY = re.compile(r"^VSVFI_(?:GATHER|SCATTER)\((\w+), (\w+), ([\d, ]+)\)$", re.MULTILINE)
@@ -22,7 +22,7 @@ ENTRY = re.compile(r"^VSVFI_(?:GATHER|SCATTER)\((\w+), (\w+), ([\d, ]+)\)$", re.
 def entries() -> list[tuple[str, str, tuple[int, ...]]]:
     """Every kernel's name, struct and variants, as kernels/*.cpp define them."""
     found = []
-    for path in sorted(native.kernel_sources().glob("*.cpp")):
+    for path in sorted(library.kernel_sources().glob("ops/*.cpp")):
         for name, struct, variants in ENTRY.findall(path.read_text()):
             found.append((name, struct, tuple(int(variant) for variant in variants.split(","))))
     return found
@@ -81,12 +81,12 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     source = folder / "kernels.cpp"
     emulation = Path(__file__).with_name("emulation.cpp")
     source.write_text("\n".join([f'#include "{emulation.as_posix()}"', *lines, ""]))
-    library = folder / "kernels.so"
-    options = ["-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", f"-I{native.kernel_sources()}"]
-    subprocess.run([compiler, *options, source, "-o", library], check=True)
-    opened = ctypes.CDLL(str(library))
+    built = folder / "kernels.so"
+    options = ["-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", f"-I{library.kernel_sources()}"]
+    subprocess.run([compiler, *options, source, "-o", built], check=True)
+    opened = ctypes.CDLL(str(built))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "library", lambda: opened)
+        patch.setattr(library, "load", lambda: opened)
         _launch._cpu_function.cache_clear()
         yield
     _launch._cpu_function.cache_clear()

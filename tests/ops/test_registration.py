@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -16,8 +17,11 @@ import torch
 from catalogue import OPERATORS, Operator, Problem
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vsvfi import native, ops
-from vsvfi.ops import _launch, splat
+from vsvfi import ops
+from vsvfi.compiled import library
+from vsvfi.ops import _launch
+
+splat = importlib.import_module("vsvfi.ops.forward_splat")  # the package's attribute is the function
 
 # One mode of each: what differs between modes is the values, not the registration.
 DISTINCT = {operator.id.split("-")[0]: operator for operator in OPERATORS}
@@ -155,9 +159,9 @@ def test_gathered_splat_equals_the_scattered_one() -> None:
 SCRIPT = """
     import ctypes, hashlib, os, threading
     import numpy as np
-    from vsvfi import native
+    from vsvfi.compiled import library
 
-    library = native.library()
+    library = library.load()
     rng = np.random.default_rng(0)
     n, c, h, w = 1, 3, 96, 130
     image = rng.random((n, c, h, w), np.float32)
@@ -202,14 +206,14 @@ def test_same_bits_in_any_number_of_threads_and_in_forks() -> None:
 
 def test_both_builds_agree() -> None:
     """The build for AVX2 gives what the portable one does, up to the rounding of fused multiply-adds."""
-    portable = native._open("vsvfi_kernels")
-    if isinstance(portable, str) or native.library()._name == portable._name:
+    portable = library._open("vsvfi_kernels")
+    if isinstance(portable, str) or library.load()._name == portable._name:
         pytest.skip("this machine runs the portable build")
     for operator in OPERATORS:
         inputs = operator.inputs(Problem(special=True), torch.float32)
         fast = operator.run(*inputs)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "library", lambda: portable)
+            patch.setattr(library, "load", lambda: portable)
             _launch._cpu_function.cache_clear()
             slow = operator.run(*inputs)
         _launch._cpu_function.cache_clear()

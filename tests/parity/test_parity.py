@@ -13,7 +13,7 @@ import torch
 from conftest import parity_dir
 from torch import nn
 
-from vsvfi import weights
+from vsvfi.models import weights
 
 for module in sorted(Path(__file__).parent.glob("run_*.py")):
     importlib.import_module(module.stem)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vsvfi import cli
+from vsvfi.commands import cli
 
 SMALL = """
 [model]

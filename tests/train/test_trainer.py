@@ -16,7 +16,7 @@ import torch
 from test_footage import shot, write
 from torch import Tensor
 
-from vsvfi import weights
+from vsvfi.models import weights
 from vsvfi.train import trainer
 from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, save_checkpoint

@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 
-from vsvfi.backend import BackendInfo
-from vsvfi.registry import hookimpl
+from vsvfi.models.info import BackendInfo
+from vsvfi.models.registry import hookimpl
 
-__all__ = ["BUILTIN", "vsvfi_backends"]
+__all__ = ["vsvfi_backends"]
 
-BUILTIN: tuple[str, ...] = (
+_MODULES = (
     "amt",
     "bmbc",
     "cure",
@@ -37,5 +37,5 @@ BUILTIN: tuple[str, ...] = (
 @hookimpl
 def vsvfi_backends() -> Iterable[BackendInfo]:
     """The models that ship with vsvfi."""
-    for name in BUILTIN:
+    for name in _MODULES:
         yield from importlib.import_module(f"vsvfi.backends.{name}").INFOS

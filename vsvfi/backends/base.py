@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from vsvfi.backend import BackendInfo, Options
+from vsvfi.models.info import BackendInfo, Options
 from vsvfi.nets.regions import Region
 
 __all__ = ["TorchBackend"]

@@ -1,4 +1,4 @@
-/* The VapourSynth plugin: offers core.vsvfi and hands the work to vsvfi.plugin in the running interpreter.
+/* The VapourSynth plugin: offers core.vsvfi and hands the work to vsvfi.filter.plugin in the running interpreter.
  *
  * No state outlives a call or a node: each call fetches the Python implementation anew (Bind), and a node owns
  * the functions and nodes that it uses, so cores can be freed in any order.

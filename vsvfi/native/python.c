@@ -68,7 +68,7 @@ VSFunction *python_implementation(const char *name, VSCore *core, const VSAPI *v
              "exec(\"\"\"\n"
              "import vapoursynth\n"
              "try:\n"
-             "    from vsvfi.plugin import FUNCTIONS\n"
+             "    from vsvfi.filter.plugin import FUNCTIONS\n"
              "except BaseException as error:\n"
              "    vapoursynth.core.vsvfi.Bind(error=f'the Python package vsvfi cannot be imported "
              "({type(error).__name__}: {error}); run: vsvfi doctor')\n"

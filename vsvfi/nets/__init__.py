@@ -6,26 +6,18 @@ Importing this package is cheap; a network's module is imported when it is built
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 
-from vsvfi.backend import NetworkInfo
-from vsvfi.nets.estimators import Estimator, EstimatorInfo, depth, flow
+from vsvfi.models.info import NetworkInfo
+from vsvfi.models.registry import hookimpl
 
-__all__ = ["MODULES", "Estimator", "EstimatorInfo", "depth", "flow", "networks"]
+__all__ = ["vsvfi_networks"]
 
-MODULES: tuple[str, ...] = (
-    "flowformer",
-    "flownet2",
-    "flownets",
-    "gimm",
-    "megadepth",
-    "memc_net",
-    "pwcnet",
-    "raft",
-    "spynet",
-)
-"""Modules and folders here that list their ``NetworkInfo`` in ``INFOS`` without importing torch."""
+_MODULES = ("flowformer", "flownet2", "flownets", "gimm", "megadepth", "memc_net", "pwcnet", "raft", "spynet")
 
 
-def networks() -> dict[str, NetworkInfo]:
-    """The networks with weights of their own, by name."""
-    return {info.name: info for name in MODULES for info in importlib.import_module(f"vsvfi.nets.{name}").INFOS}
+@hookimpl
+def vsvfi_networks() -> Iterable[NetworkInfo]:
+    """The networks that ship with vsvfi and are no models of the filter."""
+    for name in _MODULES:
+        yield from importlib.import_module(f"vsvfi.nets.{name}").INFOS

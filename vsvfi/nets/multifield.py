@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv, resize
 from vsvfi.nets.correlation import AllPairs
 from vsvfi.ops import backward_warp

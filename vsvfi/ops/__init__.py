@@ -10,18 +10,18 @@ flow that leaves the image, a NaN or an infinity gives is stated where it matter
 
 from __future__ import annotations
 
-from vsvfi.ops.adaptive import adaptive_warp
-from vsvfi.ops.all_pairs import all_pairs_correlation, correlation_lookup
-from vsvfi.ops.backward import backward_warp
-from vsvfi.ops.bilateral import bilateral_cost_volume
-from vsvfi.ops.collaboration import adacof
-from vsvfi.ops.deform_conv import deform_conv2d
-from vsvfi.ops.local_correlation import correlation
-from vsvfi.ops.norm import channel_norm
-from vsvfi.ops.projection import Projection, depth_flow_projection, flow_projection
-from vsvfi.ops.separable import separable_conv
-from vsvfi.ops.splat import forward_splat
-from vsvfi.ops.voxel import voxel_sample
+from vsvfi.ops.adacof import adacof
+from vsvfi.ops.adaptive_warp import adaptive_warp
+from vsvfi.ops.all_pairs_correlation import all_pairs_correlation, correlation_lookup
+from vsvfi.ops.backward_warp import backward_warp
+from vsvfi.ops.bilateral_cost_volume import bilateral_cost_volume
+from vsvfi.ops.channel_norm import channel_norm
+from vsvfi.ops.correlation import correlation
+from vsvfi.ops.deform_conv2d import deform_conv2d
+from vsvfi.ops.flow_projection import Projection, depth_flow_projection, flow_projection
+from vsvfi.ops.forward_splat import forward_splat
+from vsvfi.ops.separable_conv import separable_conv
+from vsvfi.ops.voxel_sample import voxel_sample
 
 __all__ = [
     "Projection",

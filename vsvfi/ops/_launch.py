@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsvfi import native
+from vsvfi.compiled import library
 
 __all__ = ["Extent", "has_kernels", "launch", "storage"]
 
@@ -78,7 +78,7 @@ def storage(image: Tensor, *others: Tensor) -> torch.dtype:
 @cache
 def _missing(device: str) -> str | None:
     if device in ("cpu", "meta"):
-        return native.problem()
+        return library.problem()
     if device == "cuda":
         try:
             import cupy  # noqa: F401
@@ -130,9 +130,9 @@ def _word(argument: Tensor | float | None) -> int:
 
 @cache
 def _cpu_function(kernel: str) -> Any:
-    library = native.library()
-    assert library is not None
-    function = getattr(library, f"vsvfi_{kernel}")
+    kernels = library.load()
+    assert kernels is not None
+    function = getattr(kernels, f"vsvfi_{kernel}")
     function.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_int, ctypes.c_int]
     function.restype = ctypes.c_int
     return function
@@ -168,14 +168,14 @@ def _cuda_function(kernel: str, storage: str, variant: int, device: int) -> Any:
 def cuda_source() -> str:
     """What NVRTC compiles. CuPy's cache on disk does not look into headers, so that their digest is part of it."""
     digest = hashlib.sha256()
-    for header in sorted(native.kernel_sources().glob("*.h")):
+    for header in sorted(library.kernel_sources().rglob("*.h")):
         digest.update(header.read_bytes())
-    return f'#include "launch.h"  // {digest.hexdigest()}\n'
+    return f'#include "ops/launch.h"  // {digest.hexdigest()}\n'
 
 
 def cuda_options() -> tuple[str, ...]:
     """Options for NVRTC. No contraction to fused multiply-adds: a position must fall on the CPU's side of a pixel."""
-    return ("-std=c++17", "--fmad=false", f"-I{native.kernel_sources()}")
+    return ("-std=c++17", "--fmad=false", f"-I{library.kernel_sources()}")
 
 
 def cuda_name(kernel: str, storage: str, variant: int) -> str:

@@ -12,7 +12,7 @@ A plugin's test is four lines::
         CASES[case]()
 
 Networks are made small and untrained by ``example(name) -> nn.Module``, which stands beside the ``build`` that
-`vsvfi.backend.NetworkInfo` names: no weights are needed.
+`vsvfi.models.info.NetworkInfo` names: no weights are needed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from vsvfi.backend import BackendInfo, load_object
+from vsvfi.models.info import BackendInfo, load_object
 
 __all__ = ["cases", "check_description"]
 

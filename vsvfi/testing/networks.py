@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vsvfi.backend import BackendInfo, Options, load_object
 from vsvfi.backends.base import TorchBackend
+from vsvfi.models.info import BackendInfo, Options, load_object
 
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsvfi.torch_engine import TorchEngine
+    from vsvfi.engine.networks import TorchEngine
 
 __all__ = [
     "QuickProducts",
@@ -267,7 +267,7 @@ def check_source_frames(info: BackendInfo) -> None:
 def _engine(backend: TorchBackend) -> TorchEngine:
     import vapoursynth as vs
 
-    from vsvfi.torch_engine import TorchEngine
+    from vsvfi.engine.networks import TorchEngine
 
     return TorchEngine(
         backend.info,
@@ -296,7 +296,7 @@ def _noise(width: int, height: int) -> vs.VideoFrame:
 
 def _render(engine: TorchEngine, frame: vs.VideoFrame) -> vs.VideoFrame:
     """The frame half-way through a window of one still frame."""
-    from vsvfi.engine import Request
+    from vsvfi.engine.base import Request
 
     # A window of distinct frame numbers: the engine does not interpolate between a frame and itself.
     frames = dict.fromkeys(range(len(engine.info.window)), frame)

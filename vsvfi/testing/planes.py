@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.backend import BackendInfo, Options, PlaneBackend, PlaneFrame, load_object
+from vsvfi.models.info import BackendInfo, Options, PlaneBackend, PlaneFrame, load_object
 
 __all__ = [
     "CHECKS",

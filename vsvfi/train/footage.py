@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi import scenes
-from vsvfi.backend import PlaneFrame
 from vsvfi.errors import VsvfiError
+from vsvfi.filter import scenes
+from vsvfi.models.info import PlaneFrame
 
 __all__ = ["Footage", "FootageError", "open_footage"]
 

@@ -60,7 +60,7 @@ class VGGFeatures(nn.Module):
         Raises:
             ConfigError: the file holds something else.
         """
-        from vsvfi import weights
+        from vsvfi.models import weights
 
         try:
             state: Mapping[str, Tensor] = weights.read(path)

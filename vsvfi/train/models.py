@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from vsvfi.backend import load_object
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
+from vsvfi.models.info import load_object
 from vsvfi.train.config import Config, ConfigError
 from vsvfi.train.data import Batch
 

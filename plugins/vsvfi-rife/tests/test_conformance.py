@@ -6,7 +6,7 @@ import pytest
 from vsvfi_rife.versions import ARCHITECTURES, INFOS, model_name
 
 from vsvfi import testing
-from vsvfi.backend import BackendInfo
+from vsvfi.models.info import BackendInfo
 
 # One version of each network: the others differ in their published numbers only.
 DISTINCT = {model_name(versions[-1]) for versions in ARCHITECTURES}

@@ -16,8 +16,8 @@ from vsvfi_rife.network import IFNet, build, read_architecture
 from vsvfi_rife.versions import ARCHITECTURES, INFOS, Architecture, model_name
 
 import vsvfi
-from vsvfi import registry, weights
-from vsvfi.backend import Options
+from vsvfi.models import registry, weights
+from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
 FULL = {versions: dict(IFNet(architecture).state_dict()) for versions, architecture in ARCHITECTURES.items()}

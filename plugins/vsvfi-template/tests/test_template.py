@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from vsvfi_template import INFOS
 
-from vsvfi import registry, testing
+from vsvfi import testing
+from vsvfi.models import registry
 from vsvfi.testing import planes
 
 CASES = testing.cases(INFOS)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vsvfi.backend import BackendInfo, Options
-from vsvfi.registry import hookimpl
+from vsvfi.models.info import BackendInfo, Options
+from vsvfi.models.registry import hookimpl
 
 CALLS: Counter[tuple[str, Any]] = Counter()
 """How often each function was asked for each frame, window or timestep, by the mean of the first plane."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from vsvfi.backend import BackendInfo
-from vsvfi.registry import hookimpl
+from vsvfi.models.info import BackendInfo
+from vsvfi.models.registry import hookimpl
 
 
 def model(name: str) -> BackendInfo:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import resize
 from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
 from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of

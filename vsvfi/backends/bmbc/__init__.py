@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import BackendInfo, Checkpoint, Layout, Shapes
+from vsvfi.models.info import BackendInfo, Checkpoint, Layout, Shapes
 from vsvfi.nets.layouts import nested, nested_rename
 from vsvfi.nets.pwcnet import IGNORE, RENAME
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import DENSE, conv, dilated_context, in_float32
 from vsvfi.nets.geometry import resize_flow, resize_to
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, WIDTHS, Level, feature_pyramid, warp

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import ResidualBlock, conv
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.nets.geometry import reduced_size, resize_to
 from vsvfi.nets.megadepth import network as megadepth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import BackendInfo, Checkpoint, Layout
+from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 
 __all__ = ["INFOS"]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv_prelu, resize, resize_like
 from vsvfi.ops import backward_warp
 

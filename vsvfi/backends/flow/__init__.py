@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import BackendInfo
+from vsvfi.models.info import BackendInfo
 
 __all__ = ["INFOS"]
 

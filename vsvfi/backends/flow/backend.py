@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.backend import BackendInfo, Options, PlaneFrame
-from vsvfi.backends.flow import kernels
+from vsvfi.compiled import flow as kernels
+from vsvfi.models.info import BackendInfo, Options, PlaneFrame
 
 __all__ = ["FlowBackend"]
 
@@ -21,7 +21,7 @@ class Settings:
     """What a quality stands for.
 
     Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``thin`` samples of that.
-    ``stride`` to ``reach`` are explained in kernels/flow_search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
+    ``stride`` to ``reach`` are explained in kernels/flow/search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
     """
 
     shrink: int
@@ -62,7 +62,7 @@ class FlowBackend:
 
     def encode(self, frame: PlaneFrame) -> kernels.Pyramid:
         """Luma that motion is estimated on."""
-        return kernels.pyramid(frame, self.shrink)
+        return kernels.pyramid(frame.luma_planes, frame.bits, self.shrink)
 
     def prepare(self, window: Sequence[PlaneFrame], encoded: Sequence[Any]) -> Pair:
         """Flow both ways and how far it can be trusted."""
@@ -75,7 +75,11 @@ class FlowBackend:
         """Draw the frame at ``timestep``."""
         space = self._space(kernels.projection_size(state.vectors))
         motion = kernels.project(state.vectors, timestep, space)
-        kernels.render(state.window, motion, timestep, out, tolerance=self.settings.tolerance, taps=self.settings.taps)
+        first, second = state.window
+        kernels.render(
+            first.planes, second.planes, first.bits, motion, timestep, out,
+            tolerance=self.settings.tolerance, taps=self.settings.taps,
+        )  # fmt: skip
         self._spaces.append(space)
 
     def _space(self, size: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import FrozenBatchNorm2d, conv, conv_prelu, resize
 from vsvfi.nets.flowformer.network import FlowFormer
 from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to

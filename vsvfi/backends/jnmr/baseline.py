@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsvfi.backend import Shapes
 from vsvfi.backends.jnmr.blocks import HEADS, PUBLISHED_CHANNELS, GridNet, Head, Trunk
+from vsvfi.models.info import Shapes
 from vsvfi.ops import adacof
 
 __all__ = ["Baseline", "BaselinePrediction", "build", "example"]

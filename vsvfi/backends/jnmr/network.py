@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsvfi.backend import Shapes
 from vsvfi.backends.jnmr.blocks import HEADS, GridNet, Head, Trunk, scaled, side_length
 from vsvfi.backends.jnmr.prior import FEATURES, Prior, prior_motion
 from vsvfi.backends.jnmr.warp import adaptive_warp
+from vsvfi.models.info import Shapes
 
 __all__ = ["JNMR", "Hyperparameters", "Prediction", "build", "example"]
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from vsvfi.backend import PlaneFrame
-from vsvfi.backends.flow import kernels
 from vsvfi.backends.jnmr.warp import sample
+from vsvfi.compiled import flow as kernels
 from vsvfi.ops import forward_splat
 
 __all__ = ["FEATURES", "Prior", "measure_flows", "prior_motion"]
@@ -93,7 +92,7 @@ def measure_flows(
         ``(4, 2, H, W)``: second to third, third to second, second to first, third to fourth; 0 between frames
         that are the same, as where a window repeats a frame at a cut.
     """
-    pyramids = [kernels.pyramid(_plane_frame(frame), 1) for frame in frames]
+    pyramids = [kernels.pyramid((frame,), 8, 1) for frame in frames]
     flows = []
     for source, target in ((1, 2), (2, 1), (1, 0), (2, 3)):
         first, second = frames[source], frames[target]
@@ -109,10 +108,6 @@ def measure_flows(
             flow = np.where(better[..., None], far, exact)
         flows.append(np.moveaxis(flow, 2, 0))
     return np.ascontiguousarray(np.stack(flows))
-
-
-def _plane_frame(luma: NDArray[np.uint8]) -> PlaneFrame:
-    return PlaneFrame(planes=(luma,), family="GRAY", bits=8, subsampling=(0, 0), full_range=True)
 
 
 def _upsampled(flow: tuple[NDArray[np.float32], NDArray[np.float32]], size: tuple[int, ...]) -> NDArray[np.float32]:

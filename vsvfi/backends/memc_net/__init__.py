@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import BackendInfo, Checkpoint, Layout
+from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 from vsvfi.nets.memc_net import IGNORE, RENAME
 from vsvfi.nets.spynet import RENAME as SPYNET_RENAME
 

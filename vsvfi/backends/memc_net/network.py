@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.flownets.network import estimate as flownets_estimate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import BackendInfo, Layout
+from vsvfi.models.info import BackendInfo, Layout
 
 __all__ = ["INFOS"]
 

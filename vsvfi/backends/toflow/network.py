@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.nets.spynet.network import MEAN, STD, SPyNet
 from vsvfi.ops import backward_warp

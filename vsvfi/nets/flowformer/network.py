@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.correlation import AllPairs
 from vsvfi.nets.flowformer.attention import attend, linear_sine_code
 from vsvfi.nets.flowformer.cost import HEADS, CostEncoder

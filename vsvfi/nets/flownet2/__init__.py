@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import Checkpoint, Layout
-from vsvfi.nets.estimators import EstimatorInfo
+from vsvfi.models.info import Checkpoint, EstimatorInfo, Layout
 from vsvfi.nets.flownets import HAS
 from vsvfi.nets.layouts import nested
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32, resize
 from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNet, FlowNetS
 from vsvfi.ops import backward_warp, channel_norm, correlation

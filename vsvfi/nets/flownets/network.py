@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32
 
 __all__ = ["FLOW_UNIT", "FlowNet", "FlowNetS", "build", "estimate"]

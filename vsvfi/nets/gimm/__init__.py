@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import Checkpoint, Layout, NetworkInfo
+from vsvfi.models.info import Checkpoint, Layout, NetworkInfo
 
 __all__ = ["INFOS", "LICENSE", "RENAME"]
 

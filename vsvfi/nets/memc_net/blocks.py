@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import FrozenBatchNorm2d, ResidualBlock, conv
 
 __all__ = ["EDSR", "KERNEL_TAPS", "ContextNet", "PixelPrediction", "SkipNet", "deep_unet", "edsr", "light_unet"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import DENSE, DenseBlock, conv, conv_leaky, dilated_context, in_float32
 from vsvfi.ops import backward_warp, correlation
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import FrozenBatchNorm2d
 from vsvfi.nets.correlation import AllPairs
 from vsvfi.nets.geometry import pixel_grid
@@ -99,6 +99,6 @@ def build(shapes: Shapes) -> RAFT:
 
 
 def estimate(network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:
-    """The flow from ``frame0`` to ``frame1``, see `vsvfi.nets.estimators`."""
+    """The flow from ``frame0`` to ``frame1``, see `vsvfi.models.info.EstimatorInfo`."""
     flow: Tensor = network(frame0, frame1)
     return flow

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vsvfi.backend import Checkpoint, Layout
-from vsvfi.nets.estimators import EstimatorInfo
+from vsvfi.models.info import Checkpoint, EstimatorInfo, Layout
 
 __all__ = ["INFOS", "RENAME"]
 

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from vsvfi.backend import Shapes
+from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import resize
 from vsvfi.ops import backward_warp
 from vsvfi_rife.versions import ARCHITECTURES, Architecture, Head, model_name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from vsvfi.backend import BackendInfo, Checkpoint, Layout
+from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 
 __all__ = ["ARCHITECTURES", "INFOS", "NEWEST", "Architecture", "Head", "model_name"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vsvfi.backend import BackendInfo
-from vsvfi.registry import hookimpl
+from vsvfi.models.info import BackendInfo
+from vsvfi.models.registry import hookimpl
 
 __all__ = ["INFOS", "vsvfi_backends"]
 

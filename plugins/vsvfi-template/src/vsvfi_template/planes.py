@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.backend import BackendInfo, Options, PlaneFrame
+from vsvfi.models.info import BackendInfo, Options, PlaneFrame
 
 __all__ = ["CrossFade"]
 
 
 class CrossFade:
-    """A `vsvfi.backend.PlaneBackend`."""
+    """A `vsvfi.models.info.PlaneBackend`."""
 
     def __init__(self, info: BackendInfo, options: Options) -> None:
         self.info = info

@@ -1,6 +1,0 @@
-#include "correlation.h"
-
-#include "cpu.h"
-
-VSVFI_GATHER(correlation, Correlation, 0)
-VSVFI_GATHER(correlation_grad, CorrelationGrad, 0, 1)

@@ -1,6 +1,0 @@
-#include "correlation_lookup.h"
-
-#include "cpu.h"
-
-VSVFI_GATHER(correlation_lookup, CorrelationLookup, 0)
-VSVFI_GATHER(correlation_lookup_grad, CorrelationLookupGrad, 0)

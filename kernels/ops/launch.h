@@ -1,0 +1,40 @@
+// Runs kernels on a GPU: what NVRTC compiles. One thread a pixel; a scatter's band is the whole target.
+#pragma once
+
+#include "ops/adacof.h"
+#include "ops/adaptive_warp.h"
+#include "ops/backward_warp.h"
+#include "ops/bilateral.h"
+#include "ops/correlation.h"
+#include "ops/correlation_lookup.h"
+#include "ops/deform_conv.h"
+#include "ops/forward_splat.h"
+#include "ops/kernel.h"
+#include "ops/projection.h"
+#include "ops/separable_conv.h"
+
+namespace vsvfi {
+
+struct Extent {
+  int64 batch, height, width, target_height;
+};
+
+template <class Kernel>
+__device__ auto run(const Kernel& kernel, int64 row, int x, const Extent&) -> decltype(kernel.span(row, x, 1)) {
+  kernel.span(row, x, 1);
+}
+
+template <class Kernel>
+__device__ auto run(const Kernel& kernel, int64 row, int x, const Extent& extent)
+    -> decltype(kernel.span(row, x, 1, 0, 1)) {
+  kernel.span(row, x, 1, 0, static_cast<int>(extent.target_height));
+}
+
+template <class Kernel>
+__global__ void launch(const typename Kernel::Arguments arguments, const Extent extent) {
+  const int64 pixel = static_cast<int64>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (pixel >= extent.batch * extent.height * extent.width) return;
+  run(Kernel(arguments), pixel / extent.width, static_cast<int>(pixel % extent.width), extent);
+}
+
+}  // namespace vsvfi

@@ -1,8 +1,0 @@
-#include "projection.h"
-
-#include "cpu.h"
-
-VSVFI_SCATTER(flow_projection, FlowProjection, 0)
-VSVFI_GATHER(flow_projection_mean, FlowProjectionMean, 0)
-VSVFI_GATHER(flow_projection_fill, FlowProjectionFill, 0)
-VSVFI_GATHER(flow_projection_grad, FlowProjectionGrad, 0)

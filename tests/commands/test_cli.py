@@ -1,0 +1,202 @@
+"""The `vsvfi` command: what it refuses, what it lists, and that it is quick to help."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from vsvfi import backends
+from vsvfi.commands import models as models_tool
+from vsvfi.commands import weights as weights_tool
+from vsvfi.commands.cli import app, main
+from vsvfi.errors import VsvfiError
+from vsvfi.models import availability, registry, weights
+from vsvfi.models.info import BackendInfo, Checkpoint
+
+COMMANDS = ("demo", "models", "doctor", "render", "compare", "eval", "weights")
+
+
+def _console() -> Console:
+    return Console(file=StringIO(), width=160)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "vsvfi", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from vsvfi.commands.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'numpy', 'vapoursynth', 'PIL', 'pluggy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(command in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert command in result.output
+
+
+def test_version() -> None:
+    from vsvfi import __version__
+
+    assert CliRunner().invoke(app, ["--version"]).output == f"vsvfi {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("render", "none.mkv", "out.mkv"), "vsvfi: there is no video none.mkv"),
+        (("render", "none.mkv", "out.mkv", "--factor", "2", "--fps", "60"), "vsvfi: give --factor or --fps, not both"),
+        (("eval", "vimeo", "."), "vsvfi: unknown dataset 'vimeo'; known are middlebury-other, "),
+        (("eval", "ucf101", "/nowhere"), "vsvfi: ucf101: there is no folder "),
+        (("compare", "none.mkv", "--frames", "5"), "vsvfi: --frames must be first and last frame"),
+        (("compare", "none.mkv", "--frames", "1-9", "--models", "flaw"), "vsvfi: unknown model 'flaw'; known models"),
+        (("weights", "add", "none.pth"), "vsvfi: there is no weights file none.pth"),
+        (("weights", "add", "dain"), "vsvfi: which file? vsvfi weights add dain FILE"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vsvfi", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    said = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert said.startswith(message)
+    assert len(said.splitlines()) == 1
+
+
+def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug() -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("vsvfi.commands.models.availability", bug)
+    monkeypatch.setattr(sys, "argv", ["vsvfi", "models"])
+    with pytest.raises(KeyError, match="a bug"):
+        main()
+
+
+def test_errors_of_vapoursynth_are_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "film.mkv"
+    source.write_bytes(b"not a film")
+    done = _run("compare", str(source), "--frames", "0-2")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("vsvfi: VideoSource:")
+    assert "Traceback" not in done.stderr
+
+
+def test_script_is_printed_without_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["render", "film.mkv"])
+    assert result.exit_code == 2
+    assert "say where to write" in result.output
+
+
+def _info(name: str, **more: object) -> BackendInfo:
+    options = {"name": name, "summary": f"model {name}", "backend": "nowhere:Nothing", **more}
+    return BackendInfo(**options)
+
+
+@pytest.fixture
+def some_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three models: one that runs, one without its weights, one whose licence forbids commercial use."""
+    known = Checkpoint(name="l1", file="l1.pth", url="https://example.org/l1.pth", license="CC-BY-NC")
+    infos = (
+        _info("planes", planes=True),
+        _info("weighty", build="nowhere:build", checkpoints=(known,)),
+        _info("narrow", commercial_use=False, timesteps="midpoint"),
+    )
+    monkeypatch.setenv("VSVFI_PLUGINS", "")
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
+    monkeypatch.setattr(backends, "vsvfi_backends", registry.hookimpl(lambda: infos))
+    registry.reload()
+    yield
+    registry.reload()
+
+
+@pytest.mark.usefixtures("some_models")
+def test_models_are_listed_with_what_is_missing() -> None:
+    found = {entry.info.name: entry for entry in availability.availability()}
+    assert found["planes"].usable
+    assert found["weighty"].add == "vsvfi weights add weighty l1.pth"
+    assert availability.usable_models() == ["narrow", "planes"]
+    console = _console()
+    models_tool.list_models(console)
+    now, _, later = console.file.getvalue().partition("Needs weights")
+    assert "planes" in now
+    assert re.search(r"narrow.*non-commercial.*model narrow", now)
+    assert re.search(r"narrow +1/2 +2 ", now)
+    assert "weighty" in later
+    assert "vsvfi weights add weighty l1.pth" in later
+
+
+@pytest.mark.usefixtures("some_models")
+def test_models_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: None)
+    found = {entry.info.name: entry for entry in availability.availability()}
+    assert found["planes"].usable
+    assert (found["narrow"].install, found["narrow"].lack) == ("pip install 'vsvfi[torch]'", "torch")
+    assert found["weighty"].lack == "torch and weights"
+
+
+@pytest.mark.usefixtures("some_models")
+def test_models_as_json() -> None:
+    found = {model["name"]: model for model in json.loads(CliRunner().invoke(app, ["models", "--json"]).output)}
+    assert found["weighty"]["missing"] == ["vsvfi weights add weighty l1.pth"]
+    assert not found["weighty"]["usable"]
+    assert found["narrow"]["commercial_use"] is False
+    assert (found["narrow"]["timesteps"], found["narrow"]["window"]) == ("midpoint", [0, 1])
+
+
+def test_versions_are_listed_in_the_order_of_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    infos = [_info(f"rife-4.{minor}") for minor in (10, 9, 2, 26)]
+    monkeypatch.setattr(registry, "backends", lambda: {info.name: info for info in infos})
+    assert availability.usable_models() == ["rife-4.2", "rife-4.9", "rife-4.10", "rife-4.26"]
+
+
+@pytest.mark.usefixtures("some_models")
+def test_weights_are_listed_with_place_and_licence(tmp_path: Path) -> None:
+    console = _console()
+    weights_tool.list_weights(console)
+    said = console.file.getvalue()
+    assert "https://example.org/l1.pth" in said
+    assert "CC-BY-NC" in said
+    assert str(tmp_path) in said
+
+
+def test_added_weights_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = []
+
+    def add(path: Path, model: str | None, name: str | None) -> weights.Stored:
+        calls.append((path.name, model, name))
+        return weights.Stored("dain", "best", "depth" if len(calls) == 2 else "", path)
+
+    monkeypatch.setattr(weights, "add", add)
+    for name in ("a.pth", "b.pth"):
+        (tmp_path / name).touch()
+    console = _console()
+    weights_tool.add_weights("dain", [tmp_path / "a.pth", tmp_path / "b.pth"], None, console)
+    weights_tool.add_weights(str(tmp_path / "a.pth"), [], "mine", console)
+    assert calls == [("a.pth", "dain", None), ("b.pth", "dain", None), ("a.pth", None, "mine")]
+    assert "b.pth is dain, part depth; kept as 'best'" in console.file.getvalue()
+    assert "not for commercial use: none stated; fine-tuned from NVIDIA's PWC-Net" in console.file.getvalue()
+
+
+def test_a_model_alone_is_no_file() -> None:
+    with pytest.raises(VsvfiError, match="which file"):
+        weights_tool.add_weights("dain", [], None, _console())

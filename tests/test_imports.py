@@ -1,0 +1,80 @@
+"""Modules import only what stands below them (docs/architecture.md), late imports included."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "vsvfi"
+RANKS = (
+    ("__main__",),
+    ("commands", "testing"),
+    ("train",),
+    ("filter",),
+    ("engine",),
+    ("backends",),
+    ("nets",),
+    ("models",),
+    ("ops",),
+    ("compiled",),
+    ("timeline",),
+    ("errors",),
+)
+RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+FACADES = ("vsvfi/__init__.py", "vsvfi/api.py")
+"""They re-export what stands anywhere; nothing else of the package imports them, but for the version."""
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports, anywhere in it: ``vsvfi.ops.adacof``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if is_module(name) else node.module for name in names if name not in ("vsvfi.__version__",)}
+    return {name for name in found if name.startswith("vsvfi.")}
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    module_of(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.relative_to(PACKAGE.parent).as_posix() not in FACADES
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module: str) -> None:
+    room = module.split(".")[1]
+    for name in imports(MODULES[module]):
+        other = name.split(".")[1]
+        assert room == other or RANK[room] < RANK[other], f"{module} imports {name}, which does not stand below it"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("vsvfi.backends.")])
+def test_one_model_imports_no_other(module: str) -> None:
+    models = {path.name for path in (PACKAGE / "backends").iterdir() if path.is_dir()}
+    own = module.split(".")[2]
+    others = {name.split(".")[2] for name in imports(MODULES[module]) if name.startswith("vsvfi.backends.")}
+    assert not (others & models) - {own}
+
+
+def test_no_circles() -> None:
+    arrows = {module: {name for name in imports(path) if name in MODULES} for module, path in MODULES.items()}
+    while leaves := {module for module, targets in arrows.items() if not targets & arrows.keys() - {module}}:
+        for leaf in leaves:
+            del arrows[leaf]
+    assert not arrows, f"these import one another: {', '.join(sorted(arrows))}"

@@ -1,0 +1,261 @@
+"""The `vsvfi` command: arguments only; each command's work is in its own module, imported when it is run."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Video frame interpolation for VapourSynth.",
+)
+weights_app = typer.Typer(help="List the weights that models need, and add published ones.")
+app.add_typer(weights_app, name="weights")
+
+Model = Annotated[str, typer.Option(help="The model; `vsvfi models` lists them.")]
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, cpu or mps.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")]
+Quality = Annotated[str | None, typer.Option(help="fast, balanced or best, for models that have the choice.")]
+
+
+class ScMode(StrEnum):
+    """What is shown between the two frames at a scene change."""
+
+    HOLD = "hold"
+    NEAREST = "nearest"
+    BLEND = "blend"
+
+
+def _version(value: bool) -> None:
+    if value:
+        from vsvfi import __version__
+
+        typer.echo(f"vsvfi {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Video frame interpolation for VapourSynth."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("demo"),
+    model: Model = "flow",
+) -> None:
+    """Interpolate a scene whose true motion is known, and compare with the truth."""
+    from rich.console import Console
+
+    from vsvfi.commands.demo.command import demonstrate
+
+    demonstrate(out, model, Console())
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all that is known of each model.")] = False,
+) -> None:
+    """List the models that can be used now, and what is missing for the rest."""
+    from vsvfi.commands.models import list_models, models_as_json
+
+    if as_json:
+        typer.echo(models_as_json())
+    else:
+        from rich.console import Console
+
+        list_models(Console())
+
+
+@app.command()
+def doctor() -> None:
+    """Find what is wrong with the installation, and say how to mend it."""
+    from rich.console import Console
+
+    from vsvfi.commands.doctor import examine, report
+
+    raise typer.Exit(report(examine(), Console()))
+
+
+@app.command()
+def render(
+    source: Annotated[Path, typer.Argument(help="The video to interpolate.")],
+    out: Annotated[Path | None, typer.Argument(help="The file to write: .mkv, .mp4, .m4v or .mov.")] = None,
+    model: Model = "flow",
+    factor: Annotated[float | None, typer.Option(help="How many frames for each source frame; 2 by default.")] = None,
+    fps: Annotated[str | None, typer.Option(help="The rate to reach instead: 60, 59.94 or 60000/1001.")] = None,
+    sc_mode: Annotated[ScMode, typer.Option(help="What is shown at scene changes.")] = ScMode.HOLD,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quality: Quality = None,
+    encoder: Annotated[str, typer.Option(help="ffmpeg's name of a video encoder.")] = "libx264",
+    crf: Annotated[int, typer.Option(help="Quality of x264 and x265: lower is better and larger.")] = 17,
+    preset: Annotated[str, typer.Option(help="Speed of x264 and x265.")] = "medium",
+    encoder_options: Annotated[str, typer.Option(help="Further options of ffmpeg, as one string.")] = "",
+    segment: Annotated[float, typer.Option(help="Seconds after which a segment ends at the next scene change.")] = 10.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished segment.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and start an unfinished one anew.")] = (
+        False
+    ),
+    print_script: Annotated[
+        bool, typer.Option("--print-script", help="Print the .vpy script that this stands for, and stop.")
+    ] = False,
+) -> None:
+    """Interpolate a whole video, with its sound, subtitles and chapters."""
+    from rich.console import Console
+
+    from vsvfi.commands import render as tool
+
+    job = tool.Job(
+        source=source,
+        model=model,
+        rate=tool.rate_from(factor, fps),
+        sc_mode=str(sc_mode),
+        device=device,
+        precision=precision,
+        quality=quality,
+    )
+    if print_script:
+        typer.echo(tool.script(job), nl=False)
+        return
+    if out is None:
+        raise typer.BadParameter("say where to write: vsvfi render IN OUT", param_hint="OUT")
+    encoding = tool.Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
+    tool.render(job, out, encoding, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+
+
+@app.command()
+def compare(
+    source: Annotated[Path, typer.Argument(help="The video to take frames from.")],
+    frames: Annotated[
+        str, typer.Option(help="First and last source frame, as in 100-110; by default the middle.")
+    ] = "",
+    models: Annotated[str, typer.Option(help="Models to compare, separated by commas.")] = "flow",
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Hold back every second frame, let models make it again, and write a page that shows how they did."""
+    from rich.console import Console
+
+    from vsvfi.commands import compare as tool
+
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    tool.compare(
+        source,
+        names,
+        tool.frame_range(frames) if frames else None,
+        out,
+        device=device,
+        precision=precision,
+        console=Console(stderr=True),
+    )
+
+
+@app.command(name="eval")
+def evaluate(
+    dataset: Annotated[str, typer.Argument(help="The benchmark; left empty, they are listed.")] = "",
+    root: Annotated[Path | None, typer.Argument(help="The folder the benchmark is in.")] = None,
+    model: Model = "flow",
+    weights: Annotated[list[str] | None, typer.Option(help="Names or files of weights.")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quality: Quality = None,
+    out: Annotated[Path, typer.Option(help="The folder for CSV and JSON.")] = Path("results"),
+    limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the samples that are already in the CSV.")] = False,
+) -> None:
+    """Measure a model on a benchmark, and print it beside what its paper says."""
+    from rich.console import Console
+
+    from vsvfi.commands.evaluate import command as tool
+
+    console = Console()
+    if root is None:
+        tool.list_datasets(console)
+        return
+    options = {
+        "model": model,
+        "device": device,
+        "precision": precision,
+        **({"quality": quality} if quality else {}),
+        **({"weights": weights} if weights else {}),
+    }
+    tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, console=console)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="The model: jnmr, jnmr-baseline, figan or mind.")],
+    config: Annotated[Path, typer.Option(help="What to do, as TOML: see docs/training.md.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and logs.")] = Path("training"),
+    resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, not from OUT's last one.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Save and stop after so many minutes.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="The folder for decoded footage.")] = None,
+) -> None:
+    """Train a model; interrupted, it goes on where it stopped."""
+    from rich.console import Console
+
+    from vsvfi.train import command
+
+    command.run(model, config, out, resume=resume, minutes=minutes, cache=cache, console=Console())
+
+
+@weights_app.callback(invoke_without_command=True)
+def weights(context: typer.Context) -> None:
+    """List what is there, what is known, where it is published and under which licence."""
+    if context.invoked_subcommand is None:
+        from rich.console import Console
+
+        from vsvfi.commands.weights import list_weights
+
+        list_weights(Console())
+
+
+@weights_app.command(name="add")
+def weights_add(
+    model_or_file: Annotated[str, typer.Argument(metavar="[MODEL] FILE...", help="The model may be left out.")],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="", help="Published checkpoints.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name to keep the weights under.")] = None,
+) -> None:
+    """Check published checkpoints and keep them for use."""
+    from rich.console import Console
+
+    from vsvfi.commands.weights import add_weights
+
+    add_weights(model_or_file, files or [], name, Console())
+
+
+def main() -> None:
+    """Entry point of the console script: errors that a user can mend are one line."""
+    try:
+        app()
+    except Exception as error:
+        if not isinstance(error, _user_errors()):
+            raise
+        typer.echo(f"vsvfi: {str(error).strip()}", err=True)
+        sys.exit(1)
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """The errors whose messages say what to do; looked up only when something went wrong."""
+    from vsvfi.errors import VsvfiError
+    from vsvfi.models.registry import UnknownModelError
+    from vsvfi.models.weights import WeightsError
+
+    ours = (VsvfiError, UnknownModelError, WeightsError)
+    vapoursynth = sys.modules.get("vapoursynth")
+    return (*ours, vapoursynth.Error) if vapoursynth is not None else ours

@@ -1,0 +1,128 @@
+"""Nodes that look at a few frames around each frame: scene detection, and the windows that the filter works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import vapoursynth as vs
+
+from vsvfi.engine.caches import OnceCache
+from vsvfi.engine.frames import plane_frame
+from vsvfi.errors import VsvfiError
+from vsvfi.filter import duplicates
+from vsvfi.filter import scenes as detector
+from vsvfi.filter.scenes import confine
+
+__all__ = ["detect_scenes", "windows_node"]
+
+PREVIOUS, NEXT = "_SceneChangePrev", "_SceneChangeNext"
+
+type Frames = vs.VideoFrame | list[vs.VideoFrame]
+
+
+def gather(
+    clip: vs.VideoNode, first: int, last: int, func: Callable[..., dict[str, Any]], like: vs.VideoNode | None = None
+) -> vs.VideoNode:
+    """A clip whose frame n is what ``func(n=, first=, frames=)`` makes of frames n + first ... n + last of ``clip``.
+
+    ``frames`` ends at the clip's ends; ``first`` is the number of its first frame. ``like`` gives the result's shape.
+    """
+    arguments = {} if like is None else {"like": like}
+    node: vs.VideoNode = vs.core.vsvfi.Gather(clip, func=func, first=first, last=last, **arguments)  # type: ignore[attr-defined]
+    return node
+
+
+def _listed(frames: Frames) -> list[vs.VideoFrame]:
+    return frames if isinstance(frames, list) else [frames]
+
+
+def detect_scenes(clip: vs.VideoNode, threshold: float | None = None) -> vs.VideoNode:
+    """Set ``_SceneChangePrev`` and ``_SceneChangeNext`` on every frame that has neither.
+
+    Args:
+        clip: any clip of constant format and size.
+        threshold: in (0, 1]; the lower, the more cuts are found.
+
+    Raises:
+        VsvfiError: the threshold is out of its range, or the clip's format varies.
+    """
+    if clip.format is None or clip.width == 0:
+        raise VsvfiError("the clip's format or size varies; convert it first")
+    limit = detector.DEFAULT_THRESHOLD if threshold is None else threshold
+    if not 0 < limit <= 1:
+        raise VsvfiError(f"threshold must be above 0 and at most 1, got {limit:g}")
+    features: OnceCache[int, detector.Features] = OnceCache(
+        4 * (detector.BEFORE + detector.AFTER) + 4 * vs.core.num_threads
+    )
+    decisions: OnceCache[int, bool] = OnceCache(16 + 4 * vs.core.num_threads)
+
+    def detect(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
+        around = _listed(frames)
+        here = around[n - first]
+        if PREVIOUS in here.props or NEXT in here.props:
+            return {"frame": here}
+
+        def features_of(k: int) -> detector.Features:
+            return features.get(k, lambda: detector.describe(plane_frame(around[k - first])))
+
+        def cut_before(k: int) -> bool:
+            if not first < k < first + len(around):
+                return False
+            before = [features_of(j) for j in range(max(first, k - detector.BEFORE), k)]
+            after = [features_of(j) for j in range(k, min(first + len(around), k + detector.AFTER))]
+            return detector.is_cut(before, after, limit)
+
+        marked = here.copy()
+        marked.props[PREVIOUS] = int(decisions.get(n, lambda: cut_before(n)))
+        marked.props[NEXT] = int(decisions.get(n + 1, lambda: cut_before(n + 1)))
+        return {"frame": marked}
+
+    return gather(clip, -detector.BEFORE, detector.AFTER, detect)
+
+
+def windows_node(
+    clip: vs.VideoNode, offsets: Sequence[int], *, scenes: bool, threshold: float | None, bridge: bool
+) -> vs.VideoNode:
+    """For every source frame n, which frames make the window between n and the next one.
+
+    Frame n of the result is one pixel with properties: ``VsvfiWindow`` (source frames in the order of ``offsets``),
+    ``VsvfiCut`` (whether a cut follows n), ``VsvfiBegin`` and ``VsvfiEnd`` (the frames that motion is spanned between).
+    """
+    marked = detect_scenes(clip, threshold) if scenes else clip
+    last_frame = clip.num_frames - 1
+    pixel: vs.VideoNode = clip.std.BlankClip(width=1, height=1, format=vs.GRAY8)  # type: ignore[attr-defined]
+    reach = duplicates.LONGEST + 1 if bridge else 0
+    features: OnceCache[int, duplicates.Features] = OnceCache(4 * reach + 2 * vs.core.num_threads)
+
+    def resolve(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
+        around = _listed(frames)
+
+        def is_boundary(k: int) -> bool:
+            return first < k < first + len(around)
+
+        def cut_before(k: int) -> bool:
+            if not scenes or not is_boundary(k):
+                return False
+            before, after = around[k - 1 - first].props, around[k - first].props
+            return bool(before.get(NEXT, 0)) or bool(after.get(PREVIOUS, 0))
+
+        def features_of(k: int) -> duplicates.Features:
+            return features.get(k, lambda: duplicates.describe(plane_frame(around[k - first])))
+
+        def repeats(k: int) -> bool:
+            return is_boundary(k) and duplicates.is_duplicate(features_of(k - 1), features_of(k))
+
+        begin, end = n, min(n + 1, last_frame)
+        if bridge:
+            begin, end = duplicates.true_gap(n, last_frame, repeats, cut_before)
+        window = [begin + offset if offset <= 0 else end + offset - 1 for offset in offsets]
+        window = [min(max(k, 0), last_frame) for k in window]
+        frame = vs.core.create_video_frame(pixel.format, 1, 1)
+        frame.props["VsvfiWindow"] = list(confine(window, cut_before))
+        frame.props["VsvfiCut"] = int(cut_before(n + 1))
+        frame.props["VsvfiBegin"] = begin
+        frame.props["VsvfiEnd"] = min(end, last_frame)
+        return {"frame": frame}
+
+    return gather(marked, min(offsets[0], 0) - reach, max(offsets[-1], 1) + reach, resolve, like=pixel)

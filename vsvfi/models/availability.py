@@ -1,0 +1,64 @@
+"""Which models can be used now, and what the others miss. No torch here."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+
+from vsvfi.models import registry, weights
+from vsvfi.models.info import BackendInfo
+
+__all__ = ["Availability", "availability", "usable_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What a model misses before it can be used, as commands: ``install`` for torch, ``add`` for its weights."""
+
+    info: BackendInfo
+    install: str = ""
+    add: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing is missing."""
+        return not (self.install or self.add)
+
+    @property
+    def lack(self) -> str:
+        """What is missing, in words: ``"torch and weights"``."""
+        return " and ".join(what for what, command in (("torch", self.install), ("weights", self.add)) if command)
+
+
+def availability() -> list[Availability]:
+    """All known models, those that can be used first, then by name (``rife-4.2`` before ``rife-4.10``)."""
+    has_torch = importlib.util.find_spec("torch") is not None
+    found = [
+        Availability(
+            info,
+            install="" if info.planes or has_torch else "pip install 'vsvfi[torch]'",
+            add=_weights_command(info),
+        )
+        for info in registry.backends().values()
+    ]
+    return sorted(found, key=lambda entry: (entry.lack, _natural(entry.info.name)))
+
+
+def usable_models() -> list[str]:
+    """The names of the models that can be used now."""
+    return [entry.info.name for entry in availability() if entry.usable]
+
+
+def _weights_command(info: BackendInfo) -> str:
+    if not info.build:
+        return ""
+    try:
+        weights.locate(info)
+    except weights.MissingWeightsError as error:
+        return f"vsvfi weights add {info.name} {error.file}"
+    return ""
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
