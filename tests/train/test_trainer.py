@@ -17,14 +17,15 @@ from test_footage import shot, write
 from torch import Tensor
 
 from vsvfi.models import weights
+from vsvfi.models.registry import UnknownModelError
 from vsvfi.train import trainer
 from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, load_config, parse_config
 from vsvfi.train.losses import VGGFeatures, charbonnier, smoothness
-from vsvfi.train.models import TRAINABLE
 from vsvfi.train.trainer import Result, learning_rate, train
 
+TRAINABLE = {name for name, info in weights.networks().items() if info.recipe}
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {"kernel_size": 1, "channels": 8, "synthesis_channels": 8, "primed": True}
 DATA = {"crop": 32, "margin": 8, "workers": 0, "textures": 2, "texture_size": 64}
@@ -169,7 +170,7 @@ def test_checkpoints_of_others_are_refused(whole: tuple[Path, Result], tmp_path:
         train("jnmr", config(), tmp_path, resume=tmp_path / "a.ckpt")
 
 
-@pytest.mark.parametrize("model", sorted(set(TRAINABLE) - {"jnmr"}))
+@pytest.mark.parametrize("model", sorted(TRAINABLE - {"jnmr"}))
 def test_other_models_can_be_trained(tmp_path: Path, model: str) -> None:
     """One step each, and the weights are recognised as theirs."""
     result = train(model, config(1, model={}, data={"any_timestep": False}, validation={"scenes": 0}), tmp_path)
@@ -178,23 +179,31 @@ def test_other_models_can_be_trained(tmp_path: Path, model: str) -> None:
         assert model in {info.name for info, _ in weights.recognise({k: tuple(v.shape) for k, v in state_dict.items()})}
 
 
-def test_models_that_say_so_can_be_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a model says of itself is what the trainer knows; without weights, the error says how to make them."""
-    known = weights.networks()
-    assert {name for name, info in known.items() if info.trainable} == set(TRAINABLE)
+def test_a_model_without_weights_says_how_to_train_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where none are published."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
     with pytest.raises(weights.WeightsError, match=r"train it \(vsvfi train mind --config FILE"):
-        weights.locate(known["mind"])
+        weights.locate(weights.networks()["mind"])
 
 
 def test_what_cannot_be_trained(tmp_path: Path) -> None:
-    """Unknown models, settings a model does not have, a device that is not there."""
-    with pytest.raises(ConfigError, match=r"'flow' cannot be trained here; models that can: figan, jnmr"):
+    """Unknown models, settings a model does not have, sizes it cannot take, a device that is not there."""
+    with pytest.raises(ConfigError, match=r"'flow' cannot be trained; models that can: .*figan, .*jnmr"):
         train("flow", config(), tmp_path)
+    with pytest.raises(UnknownModelError, match="unknown model 'jnrm'"):
+        train("jnrm", config(), tmp_path)
     with pytest.raises(ConfigError, match="reaches the midpoint only"):
         train("mind", config(model={}), tmp_path)
-    with pytest.raises(ConfigError, match=r"leave the table \[model\] out"):
+    with pytest.raises(ConfigError, match=r"unknown key model.kernel_size; known are tiny"):
         train("mind", config(data={"any_timestep": False}), tmp_path)
+    with pytest.raises(ConfigError, match=r"model\.kernel_size must be odd, got 4"):
+        train("jnmr", config(model={"kernel_size": 4}), tmp_path)
+    with pytest.raises(ConfigError, match=r"model\.channels must be between 8 and 256, got 3"):
+        train("jnmr", config(model={"channels": 3}), tmp_path)
+    with pytest.raises(ConfigError, match="reaches the midpoint only"):
+        train("jnmr", config(model={"timestep": False}), tmp_path)
+    with pytest.raises(ConfigError, match=r"data\.crop must be a multiple of 32 for mind, got 100"):
+        train("mind", config(model={}, data={"any_timestep": False, "crop": 100}), tmp_path)
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="no usable CUDA device"):
             train("jnmr", config(run={"device": "cuda"}), tmp_path)

@@ -199,7 +199,7 @@ def evaluate(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="The model: jnmr, jnmr-baseline, figan or mind.")],
+    model: Annotated[str, typer.Argument(help="The model to train.")],
     config: Annotated[Path, typer.Option(help="What to do, as TOML: see docs/training.md.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and logs.")] = Path("training"),
     resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, not from OUT's last one.")] = None,

@@ -109,7 +109,7 @@ class NetworkInfo:
     hyperparameters off the shapes (in our names) of the state dict that is about to be loaded.
     ``parts`` are the parts a complete set of weights needs when it comes in several files (see `Layout`).
     ``weights_of`` names the model whose weights this one runs with, where it has none of its own.
-    ``trainable`` says that ``vsvfi train`` can make weights for it.
+    ``recipe`` is the import path of a function that says how ``vsvfi train`` trains it (see `vsvfi.models.recipe`).
     """
 
     name: str
@@ -123,7 +123,7 @@ class NetworkInfo:
     layouts: tuple[Layout, ...] = ()
     parts: tuple[str, ...] = ("",)
     weights_of: str = ""
-    trainable: bool = False
+    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -309,7 +309,7 @@ def _missing(info: NetworkInfo, part: str = "") -> MissingWeightsError:
     file = checkpoint.file if checkpoint else "FILE"
     owner = info.weights_of or info.name
     command = f"vsvfi weights add {owner} {file}"
-    if info.trainable and not info.checkpoints:
+    if info.recipe and not info.checkpoints:
         where = f", and none are published: train it (vsvfi train {owner} --config FILE, see docs/training.md), then"
         return MissingWeightsError(f"model {info.name!r} needs {what}{where} add them with: {command}", file)
     return MissingWeightsError(f"model {info.name!r} needs {what}{where}; add them with: {command}", file)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,31 +14,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from vsvfi.backends.jnmr.prior import measure_flows
+from vsvfi.models.recipe import Batch
 from vsvfi.train.config import Config, ConfigError
 from vsvfi.train.footage import Footage, open_footage
 from vsvfi.train.scenes import Scenes, render
 from vsvfi.train.textures import draw_bank, read_photos
 
-__all__ = ["Batch", "Samples", "batches", "footage_windows", "stack"]
+__all__ = ["Needs", "Samples", "batches", "footage_windows", "stack"]
 
 _HELD_OUT = 1_000_003
 """Added to the seed for validation scenes and their textures."""
 
 
-class Batch(NamedTuple):
-    """Frames ``(N, 4, 3, H, W)``, the true frame ``(N, 3, H, W)``, its time ``(N,)``; flows of the frames
-    ``(N, 4, 2, H, W)``, or empty.
-    """
+@dataclass(frozen=True)
+class Needs:
+    """What a model needs of a sample: frames at the offsets ``window``, and what ``measure`` gives (see `Recipe`)."""
 
-    frames: Tensor
-    target: Tensor
-    timestep: Tensor
-    flows: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
-        return Batch(*(value.to(device, non_blocking=True) for value in self))
+    window: tuple[int, ...] = (0, 1)
+    measure: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None
 
 
 type Pictures = NDArray[np.float32]
@@ -46,30 +39,30 @@ type Pictures = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Window:
-    """A window of footage, whole frames: five pictures ``(5, H, W, 3)`` in 0 to 255, the target in the middle."""
+    """A window of footage: whole frames ``(F + 1, H, W, 3)`` in 0 to 255, the target last."""
 
     pictures: NDArray[np.uint8]
     timestep: float
 
 
-def _flows(pictures: Pictures) -> NDArray[np.float32]:
-    lumas = [cv2.cvtColor(np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for p in pictures]
-    return measure_flows((lumas[0], lumas[1], lumas[3], lumas[4]))
+def stack(pictures: Pictures, timestep: float, needs: Needs, margin: int = 0) -> Batch:
+    """One sample, without the batch dimension, from the window's frames and their target ``(F + 1, H, W, 3)``.
 
-
-def stack(pictures: Pictures, timestep: float, *, primed: bool, margin: int = 0) -> Batch:
-    """One sample, without the batch dimension, from pictures ``(5, H, W, 3)``: four frames around their target."""
-    flows = _flows(pictures) if primed else np.empty(0, np.float32)
+    ``margin`` pixels all round are measured in, and then cut off.
+    """
+    measured = np.empty(0, np.float32)
+    if needs.measure is not None:
+        measured = needs.measure(np.clip(pictures[:-1] * 255 + 0.5, 0, 255).astype(np.uint8))
     if margin:
         inside = slice(margin, -margin)
         pictures = pictures[:, inside, inside]
-        flows = flows[..., inside, inside] if primed else flows
+        measured = measured[..., inside, inside] if measured.size else measured
     tensor = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
     return Batch(
-        tensor[[0, 1, 3, 4]],
-        tensor[2],
+        tensor[:-1],
+        tensor[-1],
         torch.tensor(timestep, dtype=torch.float32),
-        torch.from_numpy(np.ascontiguousarray(flows)),
+        torch.from_numpy(np.ascontiguousarray(measured)),
     )
 
 
@@ -79,12 +72,15 @@ class Samples(Dataset[Batch]):
     ``held_out`` gives generated scenes only, from other textures and seeds, undisturbed, at the midpoint.
     """
 
-    def __init__(self, config: Config, cache: Path, *, held_out: bool = False) -> None:
+    def __init__(self, config: Config, needs: Needs, cache: Path, *, held_out: bool = False) -> None:
         data = config.data
+        if needs.measure is not None and data.draw_on_device:
+            raise ConfigError("data.draw_on_device must be false for this model: its flows are measured on the CPU")
         self.config = config
+        self.needs = needs
         self.held_out = held_out
         self.seed = config.run.seed + (_HELD_OUT if held_out else 0)
-        self.margin = data.margin if config.model.primed else 0
+        self.margin = data.margin if needs.measure is not None else 0
         photos = read_photos(Path(data.photos)) if data.photos else []
         count = min(data.textures, 32) if held_out else data.textures
         self.bank = torch.from_numpy(draw_bank(self.seed, count, data.texture_size, photos))
@@ -95,7 +91,8 @@ class Samples(Dataset[Batch]):
             if min(footage.frames.shape[1:3]) < size:
                 height, width = footage.frames.shape[1:3]
                 raise ConfigError(f"{name} is {width}x{height}: too small for crops of {size} (with margin)")
-            windows = [(footage, stride, footage.windows(3 * stride + 1)) for stride in data.strides]
+            span = needs.window[-1] - needs.window[0]
+            windows = [(footage, stride, footage.windows(span * stride + 1)) for stride in data.strides]
             self.clips += [window for window in windows if len(window[2])]
         if not held_out and data.scenes < 1 and not self.clips:
             raise ConfigError("the footage has no window without cuts and repeated frames")
@@ -110,13 +107,21 @@ class Samples(Dataset[Batch]):
             pictures, timestep = self._from_scene(rng, index)
         if not self.held_out:
             pictures = _flip(rng, pictures)
-            if rng.random() < data.repeat_outer:
+            if self.outer and rng.random() < data.repeat_outer:
                 both = rng.integers(3)
-                if both != 1:
-                    pictures[0] = pictures[1]
-                if both != 0:
-                    pictures[4] = pictures[3]
-        return stack(pictures, timestep, primed=self.config.model.primed, margin=self.margin)
+                for side, (outer, inner) in enumerate(self.outer):
+                    if both != 1 - side:
+                        pictures[outer] = pictures[inner]
+        return stack(pictures, timestep, self.needs, self.margin)
+
+    @property
+    def outer(self) -> list[tuple[int, int]]:
+        """The places in the window of the frames before and after the two around the new one, each with its neighbour.
+
+        Empty for a window of two.
+        """
+        places = [(o, o - 1 if o > 0 else o + 1) for o in self.needs.window if o not in (0, 1)]
+        return [(self.needs.window.index(outer), self.needs.window.index(inner)) for outer, inner in places]
 
     def draw(self, step: int, bank: Tensor) -> Batch:
         """A whole batch of generated scenes, drawn at once on the device of the textures ``bank``."""
@@ -128,7 +133,7 @@ class Samples(Dataset[Batch]):
         scenes = scenes.to(lambda value: torch.from_numpy(value).to(bank.device))
         between = rng.uniform(0.05, 0.95, size) if data.any_timestep else np.full(size, 0.5)
         timestep = torch.from_numpy(between.astype(np.float32)).to(bank.device)
-        times = [torch.full_like(timestep, time) for time in (-1, 0, 1, 2)]
+        times = [torch.full_like(timestep, time) for time in self.needs.window]
         *frames, target = (render(scenes, time - 0.5, bank, size=shape).movedim(3, 1) for time in (*times, timestep))
         window = torch.stack(frames, 1)
         noisy = torch.from_numpy(((rng.random(size) < data.noise) * rng.uniform(0.004, 0.03, size)).astype(np.float32))
@@ -136,8 +141,8 @@ class Samples(Dataset[Batch]):
         noise = torch.randn(window.shape, generator=seeded, device=bank.device)
         window = (window + noise * noisy.to(bank.device).view(-1, 1, 1, 1, 1)).clamp(0, 1)
         repeats = torch.from_numpy(rng.random((size, 2)) < data.repeat_outer / 2).to(bank.device)
-        for outer, inner, column in ((0, 1, 0), (3, 2, 1)):
-            repeated = repeats[:, column].view(-1, 1, 1, 1)
+        for side, (outer, inner) in enumerate(self.outer):
+            repeated = repeats[:, side].view(-1, 1, 1, 1)
             window[:, outer] = torch.where(repeated, window[:, inner], window[:, outer])
         for i in np.flatnonzero(rng.random(size) < data.compression):
             window[i] = _quantised(window[i], float(rng.uniform(0.006, 0.03)))
@@ -151,8 +156,10 @@ class Samples(Dataset[Batch]):
         step = int(rng.integers(1, stride)) if self.config.data.any_timestep else stride // 2
         size = self.config.data.crop + 2 * self.margin
         height, width = footage.frames.shape[1:3]
-        inner = (start + stride, start + 2 * stride)
-        # Of a few places, the one where most happens: real frames are mostly still.
+        window = self.needs.window
+        before = start - window[0] * stride
+        inner = (before, before + stride)
+        # Of a few places, the one where most changes: real frames are mostly still.
         places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(8)]
 
         def action(place: tuple[int, int]) -> float:
@@ -161,11 +168,11 @@ class Samples(Dataset[Batch]):
             return float(np.abs(first - second).mean())
 
         y, x = max(places, key=action)
-        picked = [start, inner[0], inner[0] + step, inner[1], start + 3 * stride]
+        picked = [*(before + offset * stride for offset in window), before + step]
         crop = np.stack([footage.frames[i, y : y + size, x : x + size] for i in picked]).astype(np.float32)
         crop /= 255
         if rng.random() < 0.5:
-            return np.ascontiguousarray(crop[::-1]), 1 - step / stride
+            return np.concatenate((crop[-2::-1], crop[-1:])), 1 - step / stride
         return crop, step / stride
 
     def _from_scene(self, rng: np.random.Generator, index: int) -> tuple[Pictures, float]:
@@ -175,13 +182,13 @@ class Samples(Dataset[Batch]):
         scene = Scenes.generate(
             self.seed, [index], size=(size, size), textures=len(self.bank), texture_size=self.bank.shape[1]
         )
-        five = scene.to(lambda value: torch.from_numpy(np.repeat(value, 5, 0)))
-        times = torch.tensor([-1, 0, timestep, 1, 2], dtype=torch.float32) - 0.5
-        pictures = render(five, times, self.bank, size=(size, size)).numpy()
-        inputs = [0, 1, 3, 4]
+        times = torch.tensor([*self.needs.window, timestep], dtype=torch.float32) - 0.5
+        repeated = scene.to(lambda value: torch.from_numpy(np.repeat(value, len(times), 0)))
+        pictures = render(repeated, times, self.bank, size=(size, size)).numpy()
+        inputs = range(len(times) - 1)
         if not self.held_out and rng.random() < data.noise:
             deviation = rng.uniform(0.004, 0.03)
-            pictures[inputs] += rng.normal(0, deviation, pictures[inputs].shape).astype(np.float32)
+            pictures[:-1] += rng.normal(0, deviation, pictures[:-1].shape).astype(np.float32)
         if not self.held_out and rng.random() < data.compression:
             quality = int(rng.integers(40, 95))
             for i in inputs:
@@ -223,12 +230,15 @@ def _flip(rng: np.random.Generator, pictures: Pictures) -> Pictures:
     return np.ascontiguousarray(pictures)
 
 
-def footage_windows(path: Path, cache: Path, count: int) -> Iterator[Window]:
+def footage_windows(path: Path, needs: Needs, cache: Path, count: int) -> Iterator[Window]:
     """At most ``count`` windows of a video, spread over it: every second frame, the ones between as targets."""
     footage = open_footage(path, cache)
-    starts = footage.windows(7)
+    first, last = needs.window[0], needs.window[-1]
+    starts = footage.windows(2 * (last - first) + 1)
     for start in starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]:
-        yield Window(np.stack([footage.frames[start + i] for i in (0, 2, 3, 4, 6)]), 0.5)
+        before = start - 2 * first
+        picked = [*(before + 2 * offset for offset in needs.window), before + 1]
+        yield Window(np.stack([footage.frames[i] for i in picked]), 0.5)
 
 
 class _Indices(Sampler[int]):

@@ -1,4 +1,4 @@
-"""The losses of the paper, equations 24 to 27."""
+"""Losses."""
 
 from __future__ import annotations
 

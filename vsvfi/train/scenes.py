@@ -27,7 +27,7 @@ _EVERYWHERE = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class SceneStyle:
-    """How wild scenes are. Lengths are shares of the picture's smaller side, speeds shares of it per frame."""
+    """Ranges that scenes are drawn from: lengths and speeds (per frame) as shares of the picture's smaller side."""
 
     max_speed: float = 0.09
     max_acceleration: float = 0.6

@@ -21,12 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsvfi.models import registry
+from vsvfi.models.info import load_object
+from vsvfi.models.recipe import Batch, MakeRecipe, Output, Recipe
+from vsvfi.models.weights import networks
 from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, export_weights, load_checkpoint, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, as_dict
-from vsvfi.train.data import Batch, Samples, batches, footage_windows, stack
+from vsvfi.train.data import Needs, Samples, batches, footage_windows, stack
 from vsvfi.train.losses import VGGFeatures, charbonnier, smoothness
-from vsvfi.train.models import Output, trainable
 
 __all__ = ["Result", "learning_rate", "train"]
 
@@ -52,6 +55,30 @@ def learning_rate(config: Config, step: int) -> float:
         return max(o.floor, o.rate * 0.5 ** (step // o.halve_every))
     progress = (step - o.warmup) / max(1, config.run.steps - o.warmup)
     return o.floor + (o.rate - o.floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def load_recipe(model: str, config: Config, network: nn.Module | None = None) -> Recipe:
+    """How a model is trained, around ``network`` or a new one.
+
+    Raises:
+        ConfigError: it cannot be trained, or not as ``config`` says.
+    """
+    known = networks()
+    if model not in known and model not in registry.backends():
+        registry.find(model)
+    info = known.get(model)
+    if info is None or not info.recipe:
+        able = ", ".join(sorted(name for name, other in known.items() if other.recipe))
+        raise ConfigError(f"{model!r} cannot be trained; models that can: {able}")
+    make: MakeRecipe = load_object(info.recipe)
+    recipe = make(info, config.model, network)
+    crop = config.data.crop
+    if crop % recipe.multiple or crop < recipe.minimum:
+        least = f" and at least {recipe.minimum}" if recipe.minimum > recipe.multiple else ""
+        raise ConfigError(f"data.crop must be a multiple of {recipe.multiple}{least} for {model}, got {crop}")
+    if config.data.any_timestep and not recipe.any_timestep:
+        raise ConfigError(f"{model} reaches the midpoint only: set data.any_timestep = false")
+    return recipe
 
 
 def _device(name: str) -> torch.device:
@@ -133,13 +160,14 @@ class _Scalars:
 class _Trainer:
     def __init__(self, model: str, config: Config, folder: Path) -> None:
         self.model, self.config, self.folder = model, config, folder
-        self.recipe = trainable(model, config)
         self.device = _device(config.run.device)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.backends.cudnn.benchmark = False
         _seed(config.run.seed)
-        self.network = self.recipe.build(config).to(self.device)
+        self.recipe = load_recipe(model, config)
+        self.network = self.recipe.network.to(self.device)
+        self.needs = Needs(self.recipe.window, self.recipe.measure)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimizer = _optimizer(config, self.network)
         self.vgg = VGGFeatures.load(Path(config.loss.vgg_weights)).to(self.device) if config.loss.vgg_weights else None
@@ -151,8 +179,8 @@ class _Trainer:
 
     def resume(self, path: Path) -> None:
         content = load_checkpoint(path, self.model)
-        if content["config"]["model"] != as_dict(self.config)["model"]:
-            raise CheckpointError(f"{path} is of a network with other [model] settings: {content['config']['model']}")
+        if content["choices"] != dict(self.recipe.choices):
+            raise CheckpointError(f"{path} is of a network with other [model] settings: {content['choices']}")
         self.network.load_state_dict(content["network"])
         self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -166,6 +194,7 @@ class _Trainer:
         content = {
             "model": self.model,
             "config": as_dict(self.config),
+            "choices": dict(self.recipe.choices),
             "step": self.step,
             "best": self.best,
             "network": self.network.state_dict(),
@@ -243,15 +272,15 @@ class _Trainer:
         return path
 
 
-def _real_samples(config: Config, cache: Path) -> dict[str, list[Batch]]:
+def _real_samples(config: Config, recipe: Recipe, needs: Needs, cache: Path) -> dict[str, list[Batch]]:
     real: dict[str, list[Batch]] = {}
     for name in config.validation.footage:
         samples = []
-        for window in footage_windows(Path(name), cache, config.validation.windows):
-            height, width = (extent // 32 * 32 for extent in window.pictures.shape[1:3])
+        for window in footage_windows(Path(name), needs, cache, config.validation.windows):
+            height, width = (extent // recipe.multiple * recipe.multiple for extent in window.pictures.shape[1:3])
             pictures = window.pictures[:, :height, :width].astype(np.float32)
             pictures /= 255
-            samples.append(stack(pictures, window.timestep, primed=config.model.primed))
+            samples.append(stack(pictures, window.timestep, needs))
         real[Path(name).stem] = samples
     return real
 
@@ -268,7 +297,7 @@ def train(
     """Train a model, or go on where the run in ``folder`` stopped.
 
     Args:
-        model: one of `vsvfi.train.models.TRAINABLE`.
+        model: the name of a model, or of a network, with a recipe.
         config: the whole run.
         folder: for checkpoints, weights and logs; made if missing.
         resume: a checkpoint to go on from; by default the folder's last one, if there is one.
@@ -289,9 +318,9 @@ def train(
     trainer = _Trainer(model, config, folder)
     if resume is not None or trainer.checkpoint.is_file():
         trainer.resume(resume or trainer.checkpoint)
-    samples = Samples(config, cache)
-    held_out = Samples(config, cache, held_out=True)
-    real = _real_samples(config, cache)
+    samples = Samples(config, trainer.needs, cache)
+    held_out = Samples(config, trainer.needs, cache, held_out=True)
+    real = _real_samples(config, trainer.recipe, trainer.needs, cache)
     run: Any = torch.compile(trainer.network) if config.run.compile else trainer.network
     scalars = _Scalars(folder)
     saved = time.monotonic()

@@ -22,7 +22,7 @@ INFOS: tuple[BackendInfo, ...] = (
             ),
         ),
         timesteps="midpoint",
-        trainable=True,
+        recipe="vsvfi.backends.figan.training:recipe",
         multiple=4,
     ),
 )

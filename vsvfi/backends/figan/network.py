@@ -15,7 +15,7 @@ from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv, resize
 from vsvfi.ops import backward_warp
 
-__all__ = ["FIGAN", "FLOW_HEADS", "Motion", "Prediction", "build", "example"]
+__all__ = ["FIGAN", "FLOW_HEADS", "Motion", "Prediction", "build", "create", "example"]
 
 
 FLOW_HEADS = (r"^coarse\.10\.", r"^residuals\.\d\.10\.", r"^refinement\.10\.")
@@ -111,6 +111,11 @@ def build(shapes: Shapes) -> FIGAN:
     """The network whose state dict has these shapes; the paper's when there are none."""
     residuals = {name.split(".")[1] for name in shapes if name.startswith("residuals.")}
     return FIGAN(scales=(len(residuals) or 2) + 1, width=shapes.get("coarse.0.weight", (32,))[0])
+
+
+def create(_name: str) -> FIGAN:
+    """The paper's network, untrained."""
+    return FIGAN()
 
 
 def example(_name: str) -> FIGAN:

@@ -21,7 +21,7 @@ INFOS: tuple[BackendInfo, ...] = (
             ),
         ),
         timesteps="midpoint",
-        trainable=True,
+        recipe="vsvfi.backends.recipe:recipe",
         multiple=32,
     ),
 )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 
-__all__ = ["MIND", "build", "example"]
+__all__ = ["MIND", "build", "create", "example"]
 
 WIDTHS = (96, 96, 128, 128, 128)
 
@@ -93,6 +93,11 @@ def build(shapes: Shapes) -> MIND:
     relu = bool(shapes) and "out_act.weight" not in shapes
     widths = [shapes.get(f"enc{block}.conv1.bias", (width,))[0] for block, width in enumerate(WIDTHS, start=1)]
     return MIND(widths=widths, activation=nn.ReLU if relu else nn.PReLU)
+
+
+def create(_name: str) -> MIND:
+    """The paper's network, untrained."""
+    return MIND()
 
 
 def example(_name: str) -> MIND:
