@@ -20,7 +20,12 @@ from media import contents, make_film
 from rich.console import Console
 
 from vsvfi.commands import color_tags, ffmpeg
-from vsvfi.commands import render as tool
+from vsvfi.commands.render import command, segment
+from vsvfi.commands.render.encode import encode
+from vsvfi.commands.render.job import Encoding, Job, Rate, rate_from
+from vsvfi.commands.render.plan import Segments
+from vsvfi.commands.render.script import evaluate, for_encoding
+from vsvfi.commands.render.source import inspect
 from vsvfi.errors import VsvfiError
 
 pytestmark = [
@@ -31,15 +36,15 @@ pytestmark = [
 DELAY = 1024 / 48000
 """The delay of AAC encoders: it is not heard, and versions of ffmpeg differ in whether a header counts it."""
 
-FAST = tool.Encoding(preset="ultrafast", options="-threads 1", segment_seconds=0.5)
+FAST = Encoding(preset="ultrafast", options="-threads 1", segment_seconds=0.5)
 
 
 def _console() -> Console:
     return Console(file=StringIO(), width=200)
 
 
-def _job(source: Path, **options: object) -> tool.Job:
-    return tool.Job(source=source, **{"quality": "fast", **options})
+def _job(source: Path, **options: object) -> Job:
+    return Job(source=source, **{"quality": "fast", **options})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def rendered(film: Path) -> Path:
     out = film.with_name("out.mkv")
-    tool.render(_job(film), out, FAST, console=_console())
+    command.render(_job(film), out, FAST, console=_console())
     return out
 
 
@@ -82,7 +87,7 @@ def test_no_work_is_left_behind(rendered: Path) -> None:
 
 def test_mp4_holds_the_same(film: Path) -> None:
     out = film.with_name("out.mp4")
-    tool.render(_job(film, rate=tool.Rate(fps=Fraction(60000, 1001))), out, FAST, console=_console())
+    command.render(_job(film, rate=Rate(fps=Fraction(60000, 1001))), out, FAST, console=_console())
     before, after = contents(film), contents(out)
     assert after.kinds[:3] == ["video", "audio", "subtitle"]
     assert after.chapters == ["First", "Second"]
@@ -94,18 +99,18 @@ def test_mp4_holds_the_same(film: Path) -> None:
 
 
 def test_segments_end_at_scene_changes(film: Path) -> None:
-    source = tool._inspect(film)
+    source = inspect(film)
     frames = len(source.begins) * 2
-    segments = tool._Segments(source, film, source.rate * 2, frames, 0.5)
+    segments = Segments(source, film, source.rate * 2, frames, 0.5)
     assert segments.end(0) == 48  # the second scene begins with source frame 24
     assert segments.end(48) == frames
-    without_cuts = tool._Segments(source, film, source.rate * 2, frames, 0.1)
+    without_cuts = Segments(source, film, source.rate * 2, frames, 0.1)
     assert without_cuts.end(0) < 48  # no cut near: a segment is not longer than six times what was asked for
 
 
 def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = film.with_name("resumed.mkv")
-    encode, encoded = tool._encode, []
+    encoded: list[str] = []
 
     def fail_second(clip, target, arguments, advance):
         encoded.append(target.name)
@@ -113,15 +118,15 @@ def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.M
             raise KeyboardInterrupt
         encode(clip, target, arguments, advance)
 
-    monkeypatch.setattr(tool, "_encode", fail_second)
+    monkeypatch.setattr(segment, "encode", fail_second)
     with pytest.raises(VsvfiError, match="interrupted at frame 48 of 96; go on with --resume"):
-        tool.render(_job(film), out, FAST, console=_console())
+        command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
     with pytest.raises(VsvfiError, match=r"an unfinished render is in .*go on with --resume, or start anew"):
-        tool.render(_job(film), out, FAST, console=_console())
+        command.render(_job(film), out, FAST, console=_console())
     with pytest.raises(VsvfiError, match="begun with another source or other settings"):
-        tool.render(_job(film, sc_mode="blend"), out, FAST, resume=True, console=_console())
-    tool.render(_job(film), out, FAST, resume=True, console=_console())
+        command.render(_job(film, sc_mode="blend"), out, FAST, resume=True, console=_console())
+    command.render(_job(film), out, FAST, resume=True, console=_console())
     assert encoded == ["00000.nut", "00001.nut", "00001.nut"]
     assert len(contents(out).frames) == 96
 
@@ -154,7 +159,7 @@ def test_a_crash_of_the_encoder_leaves_no_broken_file(
     with monkeypatch.context() as patch:
         patch.setenv("VSVFI_FFMPEG", str(fake))
         with pytest.raises(ffmpeg.EncoderError, match=f"the encoder failed: .*{message}.*--resume"):
-            tool.render(_job(film), out, FAST, console=_console())
+            command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
     assert [path.name for path in tmp_path.iterdir()] == [fake.name]
 
@@ -164,18 +169,18 @@ def test_a_full_disk_is_said_and_mended_by_resume(film: Path, tmp_path: Path) ->
     import resource
 
     out = tmp_path / "out.mkv"
-    command = [sys.executable, "-m", "vsvfi", "render", str(film), str(out), "--quality", "fast"]
-    command += ["--encoder", "ffv1"]
+    words = [sys.executable, "-m", "vsvfi", "render", str(film), str(out), "--quality", "fast"]
+    words += ["--encoder", "ffv1"]
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=small_files, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, preexec_fn=small_files, check=False)
     assert done.returncode == 1
     assert "vsvfi: the encoder failed:" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not out.exists()
-    again = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+    again = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert len(contents(out).frames) == 96
 
@@ -188,8 +193,8 @@ def test_ctrl_c_leaves_no_file_under_the_final_name(film: Path, tmp_path: Path) 
     os.mkfifo(encoding)
     fake = _fake_ffmpeg(tmp_path, f"echo begun > {encoding}; cat > /dev/null; sleep 60")
     environment = {**os.environ, "VSVFI_FFMPEG": str(fake)}
-    command = [sys.executable, "-m", "vsvfi", "render", str(film), str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    words = [sys.executable, "-m", "vsvfi", "render", str(film), str(out)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     assert encoding.read_text() == "begun\n"  # blocks until the encoder is there
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -200,13 +205,13 @@ def test_ctrl_c_leaves_no_file_under_the_final_name(film: Path, tmp_path: Path) 
 
 
 def test_the_printed_script_is_what_is_rendered(film: Path) -> None:
-    job = _job(film, rate=tool.Rate(Fraction(5, 2)), sc_mode="blend", device="cpu")
-    text = tool.script(job)
+    job = _job(film, rate=Rate(Fraction(5, 2)), sc_mode="blend", device="cpu")
+    text = command.script(job)
     assert "factor_num=5, factor_den=2" in text
     assert "sc_mode='blend'" in text
     assert "quality='fast'" in text
     assert "precision" not in text
-    clip = tool._evaluate(text)
+    clip = evaluate(text)
     assert (clip.num_frames, clip.fps) == (120, Fraction(24000, 1001) * Fraction(5, 2))
     assert not vs.get_outputs()
 
@@ -217,13 +222,13 @@ def test_variable_frame_rates_become_constant_and_keep_time(tmp_path: Path) -> N
     picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=24:d=1", "-vf", f"{uneven},settb=1/1000", "-fps_mode", "vfr"]
     encode = ["-enc_time_base", "1/1000", "-c:v", "libx264", "-preset", "ultrafast", str(path)]
     ffmpeg.run([*picture, *encode], "test film")
-    source = tool._inspect(path)
+    source = inspect(path)
     assert not source.constant
     assert abs(source.rate - 24) < Fraction(1, 10)
-    job = _job(path, rate=tool.Rate(fps=Fraction(60)))
-    assert "def with_duration" in tool.script(job)
+    job = _job(path, rate=Rate(fps=Fraction(60)))
+    assert "def with_duration" in command.script(job)
     out = tmp_path / "out.mkv"
-    tool.render(job, out, FAST, console=_console())
+    command.render(job, out, FAST, console=_console())
     frames = contents(out).frames
     assert frames[-1] - frames[0] == pytest.approx(float(source.begins[-1]) + 1 / 12 - 1 / 60, abs=0.05)
 
@@ -234,36 +239,36 @@ def test_there_is_a_word_for_everything_that_cannot_be(
     cases = [
         (tmp_path / "out.avi", FAST, r"must end in \.mkv, \.mp4, \.m4v, \.mov, got 'out\.avi'"),
         (film, FAST, "is there already; replace it with --overwrite"),
-        (tmp_path / "out.mkv", tool.Encoding(encoder="libx999"), "has no encoder 'libx999'"),
+        (tmp_path / "out.mkv", Encoding(encoder="libx999"), "has no encoder 'libx999'"),
     ]
     for out, encoding, message in cases:
         with pytest.raises(VsvfiError, match=message):
-            tool.render(_job(film), out, encoding, console=_console())
+            command.render(_job(film), out, encoding, console=_console())
     with pytest.raises(VsvfiError, match="the output cannot be the source itself"):
-        tool.render(_job(film), film, FAST, overwrite=True, console=_console())
+        command.render(_job(film), film, FAST, overwrite=True, console=_console())
     with pytest.raises(VsvfiError, match=r"there is no video .*none\.mkv"):
-        tool.render(_job(tmp_path / "none.mkv"), tmp_path / "out.mkv", FAST, console=_console())
+        command.render(_job(tmp_path / "none.mkv"), tmp_path / "out.mkv", FAST, console=_console())
     monkeypatch.setenv("VSVFI_FFMPEG", str(tmp_path / "nothing"))
     with pytest.raises(VsvfiError, match=r"no encoder: ffmpeg is needed .*pip install 'vsvfi\[encode\]'"):
-        tool.render(_job(film), tmp_path / "out.mkv", FAST, console=_console())
+        command.render(_job(film), tmp_path / "out.mkv", FAST, console=_console())
 
 
 @pytest.mark.parametrize(
     ("factor", "fps", "expected"),
     [
-        (None, None, tool.Rate(Fraction(2))),
-        (4.0, None, tool.Rate(Fraction(4))),
-        (2.5, None, tool.Rate(Fraction(5, 2))),
-        (None, "60", tool.Rate(fps=Fraction(60))),
-        (None, "59.94", tool.Rate(fps=Fraction(60000, 1001))),
-        (None, "119.88", tool.Rate(fps=Fraction(120000, 1001))),
-        (None, "47.952", tool.Rate(fps=Fraction(48000, 1001))),
-        (None, "60000/1001", tool.Rate(fps=Fraction(60000, 1001))),
-        (None, "12.5", tool.Rate(fps=Fraction(25, 2))),
+        (None, None, Rate(Fraction(2))),
+        (4.0, None, Rate(Fraction(4))),
+        (2.5, None, Rate(Fraction(5, 2))),
+        (None, "60", Rate(fps=Fraction(60))),
+        (None, "59.94", Rate(fps=Fraction(60000, 1001))),
+        (None, "119.88", Rate(fps=Fraction(120000, 1001))),
+        (None, "47.952", Rate(fps=Fraction(48000, 1001))),
+        (None, "60000/1001", Rate(fps=Fraction(60000, 1001))),
+        (None, "12.5", Rate(fps=Fraction(25, 2))),
     ],
 )
-def test_rates_are_read_as_people_write_them(factor: float | None, fps: str | None, expected: tool.Rate) -> None:
-    assert tool.rate_from(factor, fps) == expected
+def test_rates_are_read_as_people_write_them(factor: float | None, fps: str | None, expected: Rate) -> None:
+    assert rate_from(factor, fps) == expected
 
 
 @pytest.mark.parametrize(
@@ -278,7 +283,7 @@ def test_rates_are_read_as_people_write_them(factor: float | None, fps: str | No
 )
 def test_rates_that_make_no_sense_are_refused(factor: float | None, fps: str | None, message: str) -> None:
     with pytest.raises(VsvfiError, match=message):
-        tool.rate_from(factor, fps)
+        rate_from(factor, fps)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +300,7 @@ def test_rates_that_make_no_sense_are_refused(factor: float | None, fps: str | N
 def test_every_format_reaches_the_encoder_in_its_own_colours(form: int, encoded: int) -> None:
     clip = vs.core.std.BlankClip(format=vs.RGB24, width=16, height=16, length=1, color=[200, 90, 30])
     matrix = {} if form in (vs.RGB24, vs.RGBS) else {"matrix": vs.MATRIX_BT709}
-    ready = tool._for_encoding(clip.resize.Bicubic(format=form, **matrix))
+    ready = for_encoding(clip.resize.Bicubic(format=form, **matrix))
     assert ready.format.id == encoded
     seen = ready.resize.Bicubic(format=vs.RGB24, matrix_in=vs.MATRIX_BT709).get_frame(0)
     if ready.format.color_family == vs.YUV:
@@ -343,7 +348,7 @@ def test_real_film_keeps_its_length(real_data: Path, tmp_path: Path) -> None:
     film = real_data / "footage" / "big-buck-bunny-480p-30s.mp4"
     cut = ["-ss", "8", "-t", "1.5", "-i", str(film), "-vf", "scale=214:120", "-c:v", "libx264", "-preset", "ultrafast"]
     ffmpeg.run([*cut, "-c:a", "aac", str(source)], "test film")
-    tool.render(_job(source), out, FAST, console=_console())
+    command.render(_job(source), out, FAST, console=_console())
     before, after = contents(source), contents(out)
     assert len(after.frames) == 2 * len(before.frames)
     assert after.frames[-1] + 1 / 48 == pytest.approx(before.frames[-1] + 1 / 24, abs=0.0015)

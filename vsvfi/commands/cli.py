@@ -117,24 +117,25 @@ def render(
     """Interpolate a whole video, with its sound, subtitles and chapters."""
     from rich.console import Console
 
-    from vsvfi.commands import render as tool
+    from vsvfi.commands.render import command
+    from vsvfi.commands.render.job import Encoding, Job, rate_from
 
-    job = tool.Job(
+    job = Job(
         source=source,
         model=model,
-        rate=tool.rate_from(factor, fps),
+        rate=rate_from(factor, fps),
         sc_mode=str(sc_mode),
         device=device,
         precision=precision,
         quality=quality,
     )
     if print_script:
-        typer.echo(tool.script(job), nl=False)
+        typer.echo(command.script(job), nl=False)
         return
     if out is None:
         raise typer.BadParameter("say where to write: vsvfi render IN OUT", param_hint="OUT")
-    encoding = tool.Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
-    tool.render(job, out, encoding, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+    encoding = Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
+    command.render(job, out, encoding, resume=resume, overwrite=overwrite, console=Console(stderr=True))
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""`vsvfi render`: from a source file to a finished one."""

@@ -1,0 +1,77 @@
+"""Encoding a clip with ffmpeg."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vsvfi.commands import color_tags, ffmpeg
+from vsvfi.commands.clips import Clip
+from vsvfi.commands.render.job import Encoding
+
+__all__ = ["encode", "encoder_arguments"]
+
+
+def encoder_arguments(encoding: Encoding, clip: Clip) -> list[str]:
+    """The options of ffmpeg that encode this clip and tag it with its colours."""
+    with clip.get_frame(0) as frame:
+        props = dict(frame.props)
+    arguments = ["-c:v", encoding.encoder]
+    if encoding.encoder in ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9"):
+        arguments += ["-crf", str(encoding.crf)]
+    if encoding.encoder in ("libx264", "libx265") or (encoding.encoder == "libsvtav1" and encoding.preset.isdigit()):
+        arguments += ["-preset", encoding.preset]
+    hdr = color_tags.hdr_parameters(props)
+    if hdr and encoding.encoder in ("libx264", "libx265"):
+        is_265 = encoding.encoder == "libx265"
+        names = ("master-display", "max-cll") if is_265 else ("mastering-display", "cll")
+        pairs = [f"{name}={hdr[key]}" for name, key in zip(names, ("display", "light"), strict=True) if key in hdr]
+        arguments += [f"-{encoding.encoder[3:]}-params", ":".join([*(["hdr10=1"] if is_265 else []), *pairs])]
+    tags = color_tags.tagging_filter(props)
+    subsampled = clip.format.subsampling_w or clip.format.subsampling_h
+    flags = color_tags.encoder_flags(props, subsampled=bool(subsampled))
+    return [*(["-vf", tags] if tags else []), *arguments, *flags, *shlex.split(encoding.options)]
+
+
+def encode(clip: Clip, target: Path, arguments: list[str], advance: Callable[[int], None]) -> None:
+    """Encode a clip into a NUT file, which keeps times exactly.
+
+    Raises:
+        EncoderError: ffmpeg failed, or ended before the last frame.
+    """
+    partial = target.with_suffix(".part")
+    command = [ffmpeg.require(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-f", "yuv4mpegpipe"]
+    command += ["-i", "-", *arguments, "-f", "nut", str(partial)]
+    with tempfile.TemporaryFile() as said:
+        # In a group of its own: Ctrl-C is for this process, which ends the encoder.
+        options: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
+        options |= {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
+        assert process.stdin is not None
+        broken: OSError | None = None
+        try:
+            with suppress(BrokenPipeError), process.stdin:
+                try:
+                    clip.output(process.stdin, y4m=True, progress_update=lambda done, _: advance(done))
+                except OSError as error:  # the encoder went away: what it said itself is the better message
+                    broken = error
+            process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            partial.unlink(missing_ok=True)
+            raise
+        said.seek(0)
+        message = said.read().decode(errors="replace")
+    if process.returncode != 0 or broken is not None:
+        partial.unlink(missing_ok=True)
+        how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
+        reason = ffmpeg.last_words(message) if message.strip() else f"ended early ({how})"
+        raise ffmpeg.EncoderError(f"the encoder failed: {reason}; go on with --resume when that is mended")
+    partial.replace(target)
