@@ -1,6 +1,6 @@
-"""Finds the recorded cases of the reference implementations.
+"""Finds the recorded cases of the reference implementations: one folder a network or operator.
 
-`$VSVFI_PARITY_DIR`, or ``../shared/parity`` beside the checkout, holds one folder a network or operator.
+They lie under `$VSVFI_PARITY_DIR`, by default ``../shared/parity`` beside the checkout.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ from pathlib import Path
 import pytest
 
 DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "parity"
+NO_CASES = "no recorded cases: set VSVFI_PARITY_DIR to their folder"
 
 
-def parity_dir() -> Path | None:
-    """The folder of cases, or None where there is none."""
-    folder = Path(os.environ.get("VSVFI_PARITY_DIR", DEFAULT))
-    return folder if folder.is_dir() else None
+def case_folders() -> list[Path]:
+    """Every folder that holds recorded cases."""
+    root = Path(os.environ.get("VSVFI_PARITY_DIR", DEFAULT))
+    return [spec.parent for spec in sorted(root.glob("*/spec.json"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test with a ``parity_case`` argument one run for each recorded case."""
-    if "parity_case" not in metafunc.fixturenames:
-        return
-    folder = parity_dir()
-    if folder is None:
-        reason = "no recorded cases: set VSVFI_PARITY_DIR to their folder"
-        metafunc.parametrize("parity_case", [pytest.param(None, marks=pytest.mark.skip(reason=reason))])
-        return
-    paths = sorted(folder.glob("*/case_*.npz"))
-    metafunc.parametrize("parity_case", paths, ids=[f"{path.parent.name}-{path.stem}" for path in paths])
+    """Run a test once for each recorded case (``case_path``) or for each folder of cases (``case_folder``)."""
+    folders = case_folders()
+    for argument, paths in {
+        "case_path": [path for folder in folders for path in sorted(folder.glob("case_*.npz"))],
+        "case_folder": folders,
+    }.items():
+        if argument not in metafunc.fixturenames:
+            continue
+        if not paths:
+            metafunc.parametrize(argument, [pytest.param(None, marks=pytest.mark.skip(reason=NO_CASES))])
+            continue
+        ids = [f"{path.parent.name}-{path.stem}" if path.is_file() else path.name for path in paths]
+        metafunc.parametrize(argument, paths, ids=ids)

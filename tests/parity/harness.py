@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
@@ -41,31 +42,33 @@ class Case:
 type Runner = Callable[[nn.Module, Case], Results]
 type OperatorRunner = Callable[[Case], Results]
 
-NETWORKS: dict[str, tuple[str, Runner]] = {}
-"""Folder name -> (model name in vsvfi, how its network is called on a case)."""
-
-OPERATORS: dict[str, OperatorRunner] = {}
-"""Folder name -> how the operator is called on a case."""
+RUNNERS = Path(__file__).parent / "runners"
 
 
-def network(folder: str, model: str) -> Callable[[Runner], Runner]:
-    """Register how the network called ``model`` in vsvfi runs the cases of ``folder``."""
+@dataclass(frozen=True)
+class NetworkRunner:
+    """How a network runs on the cases of a folder, and what it is called in vsvfi."""
 
-    def register(run: Runner) -> Runner:
-        NETWORKS[folder] = (model, run)
-        return run
-
-    return register
+    model: str
+    run: Runner
 
 
-def operator(folder: str) -> Callable[[OperatorRunner], OperatorRunner]:
-    """Register how an operator runs the cases of ``folder``; gradients are returned as ``grad_<input>``."""
+def runner(folder: str) -> NetworkRunner | OperatorRunner:
+    """What runs the cases of a folder: from the module in runners/ that has its name.
 
-    def register(run: OperatorRunner) -> OperatorRunner:
-        OPERATORS[folder] = run
-        return run
-
-    return register
+    A family shares a module that is named as its folders begin: ``amt_s`` and ``amt_g`` run by ``amt``. The longest
+    such name wins. The module has ``MODELS``, folder name -> model, and ``run``; that of the operators ``RUNNERS``.
+    """
+    words = folder.split("_")
+    names = ("_".join(words[:length]) for length in range(len(words), 0, -1))
+    name = next((name for name in names if (RUNNERS / f"{name}.py").is_file()), None)
+    if name is None:
+        raise LookupError(f"no module in {RUNNERS} runs the cases of {folder}")
+    module = importlib.import_module(f"runners.{name}")
+    found = module.RUNNERS if name == "op" else module.MODELS
+    if folder not in found:
+        raise LookupError(f"{module.__file__} runs {', '.join(found)}, not {folder}")
+    return found[folder] if name == "op" else NetworkRunner(found[folder], module.run)
 
 
 @cache

@@ -1,23 +1,21 @@
-"""How RIFE runs on the recorded cases (the package in plugins/vsvfi-rife; nothing is registered without it)."""
+"""RIFE: the package in plugins/vsvfi-rife."""
 
 from __future__ import annotations
 
 import re
 
-import harness
-from conftest import parity_dir
 from harness import Case, Results
 from torch import nn
 from torch.nn import functional as F
+from vsvfi_rife.network import Estimate
+from vsvfi_rife.versions import ARCHITECTURES, model_name
 
-try:
-    from vsvfi_rife.network import Estimate
-    from vsvfi_rife.versions import ARCHITECTURES, model_name
-except ModuleNotFoundError:
-    ARCHITECTURES = {}
+MODELS = {
+    f"rife_{version.replace('.', '_')}": model_name(version) for versions in ARCHITECTURES for version in versions
+}
 
 
-def rife(network: nn.Module, case: Case) -> Results:
+def run(network: nn.Module, case: Case) -> Results:
     """Pad with zeros at the right and at the bottom, run, crop; intermediates are those of the first passes."""
     scale, ensemble = case.number("scale"), "ensemble" in case and case.number("ensemble") != 0
     coarsest = int(re.findall(r"\d+", case.spec["pad_to"])[0])
@@ -44,11 +42,3 @@ def rife(network: nn.Module, case: Case) -> Results:
         # Some folders record both directions, others only the one towards the first frame.
         results["flow_b0"] = first.flow[:, : case["flow_b0"].shape[1]]
     return results
-
-
-# Versions with the same network are recorded once.
-recorded = parity_dir()
-for version in (version for versions in ARCHITECTURES for version in versions):
-    folder = f"rife_{version.replace('.', '_')}"
-    if recorded and (recorded / folder).is_dir():
-        harness.network(folder, model_name(version))(rife)

@@ -1,16 +1,16 @@
-"""How JNMR's published baseline runs on its recorded cases."""
+"""JNMR's published baseline."""
 
 from __future__ import annotations
 
-import harness
 import torch
 from harness import Case, Results
 from torch import nn
 from torch.nn import functional as F
 
+MODELS = {"jnmr_baseline": "jnmr-baseline"}
 
-@harness.network("jnmr_baseline", "jnmr-baseline")
-def _baseline(network: nn.Module, case: Case) -> Results:
+
+def run(network: nn.Module, case: Case) -> Results:
     height, width = case["frame1"].shape[-2:]
     frames = torch.cat([case[name] for name in ("frame0", "frame1", "frame3", "frame4")])
     padded = F.pad(frames, (0, -width % 32, 0, -height % 32), mode="reflect")

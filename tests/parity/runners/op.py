@@ -1,15 +1,27 @@
-"""How the operators run on recorded cases."""
+"""The operators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import harness
 import torch
-from harness import Case
+from harness import Case, OperatorRunner
 from torch import Tensor
 
 from vsvfi import ops
+
+RUNNERS: dict[str, OperatorRunner] = {}
+"""Folder name -> how the operator is called on a case; gradients are returned as ``grad_<input>``."""
+
+
+def operator(folder: str) -> Callable[[OperatorRunner], OperatorRunner]:
+    """Register the function below as the runner of ``folder``."""
+
+    def register(run: OperatorRunner) -> OperatorRunner:
+        RUNNERS[folder] = run
+        return run
+
+    return register
 
 
 def differentiate(
@@ -29,22 +41,22 @@ def run(case: Case, names: list[str], operator: Callable[..., Tensor], output: s
     return {output: result, **differentiate(result, inputs, case["grad_output"])}
 
 
-@harness.operator("op_backwarp_border")
+@operator("op_backwarp_border")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["img", "flow"], ops.backward_warp)
 
 
-@harness.operator("op_resample2d")
+@operator("op_resample2d")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["image", "flow"], ops.backward_warp)
 
 
-@harness.operator("op_adaptive_warp")
+@operator("op_adaptive_warp")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["image", "flow", "filter"], ops.adaptive_warp)
 
 
-@harness.operator("op_flow_projection")
+@operator("op_flow_projection")
 def _(case: Case) -> dict[str, Tensor]:
     flow = case["flow"].requires_grad_()
     unfilled, count = ops.flow_projection(flow, fill_holes=False)
@@ -58,7 +70,7 @@ def _(case: Case) -> dict[str, Tensor]:
     }
 
 
-@harness.operator("op_depth_flow_projection")
+@operator("op_depth_flow_projection")
 def _(case: Case) -> dict[str, Tensor]:
     flow, weight = case["flow"].requires_grad_(), case["weight"].requires_grad_()
     unfilled, count = ops.depth_flow_projection(flow, weight, fill_holes=False)
@@ -67,7 +79,7 @@ def _(case: Case) -> dict[str, Tensor]:
     return {"count": count, "out_nofill": unfilled, "out_fill": filled, **gradients}
 
 
-@harness.operator("op_softsplat")
+@operator("op_softsplat")
 def _(case: Case) -> dict[str, Tensor]:
     results = {}
     for name in sorted(name.removeprefix("out_") for name in case.arrays if name.startswith("out_")):
@@ -88,7 +100,7 @@ def _(case: Case) -> dict[str, Tensor]:
     return results
 
 
-@harness.operator("op_adacof")
+@operator("op_adacof")
 def _(case: Case) -> dict[str, Tensor]:
     def adacof(image: Tensor, *rest: Tensor) -> Tensor:
         # The reference has no gradient to the image: its networks warp frames, which are constants.
@@ -97,43 +109,43 @@ def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["input", "weight", "offset_i", "offset_j"], adacof, "output")
 
 
-@harness.operator("op_sepconv")
+@operator("op_sepconv")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["input", "vertical", "horizontal"], ops.separable_conv, "output")
 
 
-@harness.operator("op_correlation")
+@operator("op_correlation")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["input1", "input2"], ops.correlation)
 
 
-@harness.operator("op_flownet2_correlation")
+@operator("op_flownet2_correlation")
 def _(case: Case) -> dict[str, Tensor]:
     sizes = {"radius": "max_displacement", "stride": "stride2", "padding": "pad_size"}
     arguments = {ours: int(case.number(theirs)) for ours, theirs in sizes.items()}
     return run(case, ["input1", "input2"], lambda a, b: ops.correlation(a, b, **arguments))
 
 
-@harness.operator("op_bilateral_cost_volume")
+@operator("op_bilateral_cost_volume")
 def _(case: Case) -> dict[str, Tensor]:
     arguments = {"timestep": case.number("timestep"), "radius": int(case.number("md"))}
     names = ["feature1", "feature2", "motion"]
     return run(case, names, lambda *inputs: ops.bilateral_cost_volume(*inputs, **arguments))
 
 
-@harness.operator("op_channelnorm")
+@operator("op_channelnorm")
 def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["input"], ops.channel_norm)
 
 
-@harness.operator("op_deform_conv")
+@operator("op_deform_conv")
 def _(case: Case) -> dict[str, Tensor]:
     arguments = {name: int(case.number(name)) for name in ("stride", "padding", "dilation")}
     names = ["input", "offset", "mask", "weight", "bias"]
     return run(case, names, lambda *inputs: ops.deform_conv2d(*inputs, **arguments), "output")
 
 
-@harness.operator("op_corr_lookup")
+@operator("op_corr_lookup")
 def _(case: Case) -> dict[str, Tensor]:
     def lookup(first: Tensor, second: Tensor, coords: Tensor) -> Tensor:
         return ops.correlation_lookup(ops.all_pairs_correlation(first, second), coords)
@@ -141,7 +153,7 @@ def _(case: Case) -> dict[str, Tensor]:
     return run(case, ["fmap0", "fmap1", "coords0"], lookup)
 
 
-@harness.operator("op_corr_bidir")
+@operator("op_corr_bidir")
 def _(case: Case) -> dict[str, Tensor]:
     inputs = {name: case[name].requires_grad_() for name in ("fmap0", "fmap1", "coords0", "coords1")}
     first, second = inputs["fmap0"], inputs["fmap1"]
