@@ -19,8 +19,9 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsvfi.backends.flow import INFOS, kernels
+from vsvfi.backends.flow import INFOS
 from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.compiled import flow as kernels
 from vsvfi.models.info import Options, PlaneFrame
 
 WIDTH, HEIGHT = 1920, 1080
@@ -99,11 +100,13 @@ def stages(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, flo
         one, two = timed("pyramid", flow.encode, first), flow.encode(second)
         forward = timed("search, each way", kernels.search, one, two, flow.search)
         backward = kernels.search(two, one, flow.search)
-        vectors = timed("judge", kernels.judge, forward, backward, one, two, settings.thin)
+        vectors = timed("consistency", kernels.consistency, forward, backward, one, two, settings.cell)
         space = np.empty(kernels.projection_size(vectors), np.float32) if space is None else space
         motion = timed("project", kernels.project, vectors, HALF, space)
-        pair = first, second
-        timed("render", kernels.render, pair, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps)
+        timed(
+            "render", kernels.render, first.planes, second.planes, first.bits, motion, HALF, out,
+            tolerance=settings.tolerance, taps=settings.taps,
+        )  # fmt: skip
     return spent
 
 
@@ -114,16 +117,17 @@ def formats(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, fl
     seen = [PlaneFrame(tuple(frames[n]), "YUV", 8, (1, 1), False) for n in (3, 4)]
     one, two = (flow.encode(frame) for frame in seen)
     forward, backward = kernels.search(one, two, flow.search), kernels.search(two, one, flow.search)
-    vectors = kernels.judge(forward, backward, one, two, settings.thin)
+    vectors = kernels.consistency(forward, backward, one, two, settings.cell)
     motion = kernels.project(vectors, HALF, np.empty(kernels.projection_size(vectors), np.float32))
     spent: dict[str, float] = {}
     for _ in range(9):
         for name, (dtype, bits, scale) in FORMATS.items():
             planes = [tuple((plane * np.float32(scale)).astype(dtype) for plane in frame.planes) for frame in seen]
-            pair = [PlaneFrame(frame, "YUV", bits, (1, 1), False) for frame in planes]
             out = [np.zeros_like(plane) for plane in planes[0]]
             start = time.process_time()
-            kernels.render(pair, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps)
+            kernels.render(
+                planes[0], planes[1], bits, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps
+            )
             spent[name] = min(spent.get(name, 1e9), (time.process_time() - start) * 1000)
     return spent
 

@@ -1,19 +1,19 @@
-// Motion between two frames, carried to an instant between them.
+// Projection: motion between two frames, carried to an instant between them. Step 3 of docs/flow.md.
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "common/api.h"
-#include "flow/field.h"
 #include "common/parallel.h"
+#include "flow/field.h"
 
 namespace vsvfi::flow {
 namespace {
 
-constexpr float kLeastSeen = 0.02f;  // in a frame that does not show a place at all
-constexpr float kOther = 0.35f;      // of what is seen with the squared distance between a motion and the frame's own
-constexpr float kReached = 0.1f;     // trust with which both frames' vectors arrive where both see a place
-constexpr float kScarce = 1000.0f;   // lent vectors fill a place where they alone arrive
+constexpr float kMinSeen = 0.02f;      // share of a frame that does not show a place at all
+constexpr float kMotionDecay = 0.35f;  // of visibility with the squared distance, in cells, to the frame's own motion
+constexpr float kArrived = 0.1f;       // trust with which both frames' vectors arrive where both see a place
+constexpr float kFillBelow = 1000.0f;  // 1 / trust below which a place is filled from coarser levels
 
 struct Field {
   int width, height;
@@ -111,7 +111,7 @@ void pull_push(const Field& field, Vector* rest) {
       const Vector* far_row = coarse.at + far * coarse.width;
       for (int x = 0; x < width; ++x) {
         Vector& to = field.at[y * width + x];
-        const float own = std::min(to.weight * kScarce, 1.0f);
+        const float own = std::min(to.weight * kFillBelow, 1.0f);
         const Vec4 mine = load4(to) * (to.weight > 0.0f ? own / to.weight : 0.0f);
         if (own == 1.0f) {
           store4(to, mine);
@@ -129,10 +129,10 @@ void pull_push(const Field& field, Vector* rest) {
 // How far a frame shows what moves by (x, y): as far as its own vector at `px`, `py` tells of the same motion.
 float seen(const Vector* vectors, int width, int height, float px, float py, float x, float y) {
   const float right = static_cast<float>(width) - 0.5f, bottom = static_cast<float>(height) - 0.5f;
-  if (!(px > -0.5f && py > -0.5f && px < right && py < bottom)) return kLeastSeen;
+  if (!(px > -0.5f && py > -0.5f && px < right && py < bottom)) return kMinSeen;
   const Vector& own = vectors[static_cast<ptrdiff_t>(py + 0.5f) * width + static_cast<ptrdiff_t>(px + 0.5f)];
   const float away_x = own.x - x, away_y = own.y - y;
-  return 1.0f / (1.0f + kOther * (away_x * away_x + away_y * away_y)) + kLeastSeen;
+  return 1.0f / (1.0f + kMotionDecay * (away_x * away_x + away_y * away_y)) + kMinSeen;
 }
 
 }  // namespace
@@ -149,8 +149,8 @@ VSVFI_API int64_t vsvfi_flow_project_size(int32_t width, int32_t height) {
   return size;
 }
 
-// The motion at `time`, from the first frame to the second, out of the vectors of both directions. `out` begins with four
-// planes: x, y, doubt, and the first frame's share in what is seen.
+// The motion at `time`, from the first frame to the second, out of the vectors of both directions. `out` begins with
+// four planes: x, y, doubt, and the first frame's share in what is seen.
 VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvfi::flow::Vector* backward,
                                   int32_t width, int32_t height, float time, float* out) {
   using namespace vsvfi::flow;
@@ -168,7 +168,7 @@ VSVFI_API void vsvfi_flow_project(const vsvfi::flow::Vector* forward, const vsvf
   vsvfi::parallel_for(height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * width; i < end * width; ++i) {
       const Vector other = fields[1].at[i];
-      both[i] = field.at[i].weight >= kReached && other.weight >= kReached;
+      both[i] = field.at[i].weight >= kArrived && other.weight >= kArrived;
       store4(field.at[i], load4(field.at[i]) + load4(other));
     }
   });

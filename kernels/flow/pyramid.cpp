@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/api.h"
-#include "flow/samples.h"
 #include "common/parallel.h"
+#include "flow/samples.h"
 
 namespace vsvfi::flow {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr int kGrain = 16;  // rows a thread takes at a time
 
 template <class S>
-constexpr bool kInteger = std::is_same_v<S, Sample<kByte>> || std::is_same_v<S, Sample<kWord>>;
+constexpr bool kInteger = std::is_same_v<S, Sample<kUint8>> || std::is_same_v<S, Sample<kUint16>>;
 
 // Sums of integers may be taken in any order: down the columns first, many columns at once.
 template <class S, class Column>
@@ -35,7 +35,7 @@ template <class S>
 void add_plane(const Plane& plane, float gain, int shrink, int width, int y, float* sums) {
   const int whole = std::min(width, plane.width / shrink);
   if (kInteger<S> && shrink > 2) {
-    const bool narrow = std::is_same_v<S, Sample<kByte>> && shrink <= 257;  // 257 * 255 is the most 16 bits hold
+    const bool narrow = std::is_same_v<S, Sample<kUint8>> && shrink <= 257;  // 257 * 255 is the most 16 bits hold
     (narrow ? add_blocks<S, uint16_t> : add_blocks<S, uint32_t>)(plane, gain, shrink, whole, y, sums);
   }
   for (int dy = 0; dy < shrink; ++dy) {

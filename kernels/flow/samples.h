@@ -11,9 +11,9 @@
 
 namespace vsvfi::flow {
 
-enum SampleKind : int32_t { kByte = 0, kWord = 1, kHalf = 2, kSingle = 3 };
+enum SampleKind : int32_t { kUint8 = 0, kUint16 = 1, kFloat16 = 2, kFloat32 = 3 };
 
-// One plane of a frame; mirrors the structure of the same name in vsvfi/backends/flow/kernels.py.
+// One plane of a frame; mirrors the class of the same name in vsvfi/compiled/flow.py.
 struct Plane {
   void* data;
   int64_t stride;  // bytes from row to row
@@ -55,22 +55,22 @@ inline uint16_t float_to_half(float value) {
   return static_cast<uint16_t>(sign | (word >> 13));
 }
 
-// A float sample that arithmetic can live with: NaN becomes 0, infinities become the largest half.
-inline float tame(float value) {
+// A finite sample: NaN becomes 0, infinities become the largest half.
+inline float finite(float value) {
   if (!(value == value)) return 0.0f;
   return std::min(std::max(value, -65504.0f), 65504.0f);
 }
 
-inline Vec8 tame8(Vec8 values) {
+inline Vec8 finite8(Vec8 values) {
   return min8(max8(number8(values), all8(-65504.0f)), all8(65504.0f));
 }
 
 template <int Kind>
 struct Sample;
 
-template <>
-struct Sample<kByte> {
-  using Type = uint8_t;
+template <class T>
+struct IntegerSample {
+  using Type = T;
   static float load(Type sample) { return sample; }
   static Vec8 load_run(const Type* from) { return load8(from); }
   static void store_run(Type* to, Vec8 values, float peak) {
@@ -82,29 +82,22 @@ struct Sample<kByte> {
 };
 
 template <>
-struct Sample<kWord> {
-  using Type = uint16_t;
-  static float load(Type sample) { return sample; }
-  static Vec8 load_run(const Type* from) { return load8(from); }
-  static void store_run(Type* to, Vec8 values, float peak) {
-    store8(to, min8(max8(values, Vec8{}), all8(peak)) + 0.5f);
-  }
-  static Type store(float value, float peak) {
-    return static_cast<Type>(static_cast<int>(std::min(std::max(value, 0.0f), peak) + 0.5f));
-  }
-};
+struct Sample<kUint8> : IntegerSample<uint8_t> {};
 
 template <>
-struct Sample<kHalf> {
+struct Sample<kUint16> : IntegerSample<uint16_t> {};
+
+template <>
+struct Sample<kFloat16> {
   using Type = uint16_t;
-  static float load(Type sample) { return tame(half_to_float(sample)); }
+  static float load(Type sample) { return finite(half_to_float(sample)); }
 #if defined(__F16C__) && defined(__GNUC__)
   static Vec8 load_run(const Type* from) {
-    return tame8((Vec8)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+    return finite8((Vec8)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
   }
   static void store_run(Type* to, Vec8 values, float) {
-    const Vec8 finite = min8(max8(values, all8(-65504.0f)), all8(65504.0f));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph((__m256)finite, _MM_FROUND_TO_NEAREST_INT));
+    const Vec8 limited = min8(max8(values, all8(-65504.0f)), all8(65504.0f));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph((__m256)limited, _MM_FROUND_TO_NEAREST_INT));
   }
 #else
   static Vec8 load_run(const Type* from) {
@@ -120,10 +113,10 @@ struct Sample<kHalf> {
 };
 
 template <>
-struct Sample<kSingle> {
+struct Sample<kFloat32> {
   using Type = float;
-  static float load(Type sample) { return tame(sample); }
-  static Vec8 load_run(const Type* from) { return tame8(load8(from)); }
+  static float load(Type sample) { return finite(sample); }
+  static Vec8 load_run(const Type* from) { return finite8(load8(from)); }
   static void store_run(Type* to, Vec8 values, float) { store8(to, values); }
   static Type store(float value, float) { return value; }
 };
@@ -131,10 +124,10 @@ struct Sample<kSingle> {
 template <class Function>
 void with_kind(int32_t kind, Function&& function) {
   switch (kind) {
-    case kByte: return function(Sample<kByte>{});
-    case kWord: return function(Sample<kWord>{});
-    case kHalf: return function(Sample<kHalf>{});
-    default: return function(Sample<kSingle>{});
+    case kUint8: return function(Sample<kUint8>{});
+    case kUint16: return function(Sample<kUint16>{});
+    case kFloat16: return function(Sample<kFloat16>{});
+    default: return function(Sample<kFloat32>{});
   }
 }
 

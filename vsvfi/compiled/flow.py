@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 
 from vsvfi.compiled import library
 
-__all__ = ["Pyramid", "Search", "Vectors", "judge", "luma", "project", "projection_size", "pyramid", "render", "search"]
+__all__ = [
+    "Pyramid",
+    "Search",
+    "Vectors",
+    "consistency",
+    "luma",
+    "project",
+    "projection_size",
+    "pyramid",
+    "render",
+    "search",
+]
 
 type Planes = Sequence[NDArray[Any]]
 type Floats = NDArray[np.float32]
@@ -102,17 +113,17 @@ class Search(ctypes.Structure):
     """Settings of the search (struct SearchSettings in kernels/flow/search.cpp)."""
 
     _fields_ = (
-        ("thin", ctypes.c_int32),
+        ("cell", ctypes.c_int32),
         ("stride", ctypes.c_int32),
-        ("rounds", ctypes.c_int32),
+        ("propagations", ctypes.c_int32),
         ("iterations", ctypes.c_int32),
-        ("reach", ctypes.c_int32),
+        ("range", ctypes.c_int32),
     )
 
 
 def search(source: Pyramid, target: Pyramid, settings: Search) -> Flow:
-    """Flow from one frame to another, in samples of the pyramids: x and y, one value for each thin x thin of them."""
-    height, width = (-(-size // settings.thin) for size in (source.height, source.width))
+    """Flow from one frame to another, in samples of the pyramids: x and y, one value for each cell x cell of them."""
+    height, width = (-(-size // settings.cell) for size in (source.height, source.width))
     x, y = (np.empty((height, width), np.float32) for _ in range(2))
     _library().vsvfi_flow_search(
         _pointer(source.data), _pointer(target.data), source.width, source.height, ctypes.byref(settings),
@@ -121,11 +132,14 @@ def search(source: Pyramid, target: Pyramid, settings: Search) -> Flow:
     return x, y
 
 
-def judge(forward: Flow, backward: Flow, first: Pyramid, second: Pyramid, thin: int) -> tuple[Vectors, Vectors]:
-    """Flows of both directions as vectors (x, y, doubt, trust) on a grid, (H, W, 4), outliers removed."""
+def consistency(forward: Flow, backward: Flow, first: Pyramid, second: Pyramid, cell: int) -> tuple[Vectors, Vectors]:
+    """Flows of both directions, checked against each other: vectors (x, y, doubt, trust) on a grid, (H, W, 4).
+
+    Outliers are removed, and what one frame alone sees takes the motion of what is like it.
+    """
     vectors = (np.empty((*forward[0].shape, 4), np.float32), np.empty((*forward[0].shape, 4), np.float32))
-    _library().vsvfi_flow_judge(
-        *(_pointer(plane) for plane in (*forward, *backward, first.data, second.data)), first.width, first.height, thin,
+    _library().vsvfi_flow_consistency(
+        *(_pointer(plane) for plane in (*forward, *backward, first.data, second.data)), first.width, first.height, cell,
         *(_pointer(plane) for plane in vectors),
     )  # fmt: skip
     return vectors

@@ -20,24 +20,24 @@ __all__ = ["FlowBackend"]
 class Settings:
     """What a quality stands for.
 
-    Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``thin`` samples of that.
-    ``stride`` to ``reach`` are explained in kernels/flow/search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
+    Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``cell`` samples of that.
+    ``stride`` to ``range`` are explained in kernels/flow/search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
     """
 
     shrink: int
-    thin: int
+    cell: int
     stride: int
-    rounds: int
+    propagations: int
     iterations: int
-    reach: int
+    range: int
     tolerance: float
     taps: int
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, thin=2, stride=5, rounds=1, iterations=3, reach=16, tolerance=1.25, taps=4),
-    "balanced": Settings(shrink=1, thin=4, stride=5, rounds=2, iterations=3, reach=16, tolerance=0.3, taps=8),
-    "best": Settings(shrink=1, thin=2, stride=3, rounds=4, iterations=4, reach=16, tolerance=0.2, taps=8),
+    "fast": Settings(shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=16, tolerance=1.25, taps=4),
+    "balanced": Settings(shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, tolerance=0.3, taps=8),
+    "best": Settings(shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, tolerance=0.2, taps=8),
 }
 
 
@@ -69,7 +69,7 @@ class FlowBackend:
         first, second = encoded
         forward = kernels.search(first, second, self.search)
         backward = kernels.search(second, first, self.search)
-        return Pair(tuple(window), kernels.judge(forward, backward, first, second, self.settings.thin))
+        return Pair(tuple(window), kernels.consistency(forward, backward, first, second, self.settings.cell))
 
     def synthesize(self, state: Pair, timestep: Fraction, out: Sequence[NDArray[Any]]) -> None:
         """Draw the frame at ``timestep``."""

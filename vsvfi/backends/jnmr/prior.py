@@ -36,7 +36,7 @@ SURROUNDINGS = 21
 DOUBT = 0.5
 """The second flow is taken where its mean error is lower by this much, of 255."""
 
-_SEARCH = kernels.Search(thin=2, stride=3, rounds=4, iterations=4, reach=16)
+_SEARCH = kernels.Search(cell=2, stride=3, propagations=4, iterations=4, range=16)
 _MINIMUM = 0.05
 _SEEN = 1e-3
 
@@ -113,7 +113,7 @@ def measure_flows(
 def _upsampled(flow: tuple[NDArray[np.float32], NDArray[np.float32]], size: tuple[int, ...]) -> NDArray[np.float32]:
     """A flow on the search's grid as ``(H, W, 2)``."""
     height, width = size
-    large = [cv2.resize(part, None, fx=_SEARCH.thin, fy=_SEARCH.thin)[:height, :width] for part in flow]
+    large = [cv2.resize(part, None, fx=_SEARCH.cell, fy=_SEARCH.cell)[:height, :width] for part in flow]
     return np.stack(large, -1).astype(np.float32, copy=False)
 
 
