@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsvfi.timeline import Placed, Uniform, as_factor
+from vsvfi.timeline import Placed, Timesteps, Uniform, as_factor
 
 factors = st.builds(lambda num, den: Fraction(num, den), st.integers(2, 5000), st.integers(1, 1001)).filter(
     lambda factor: 1 < factor <= 64
@@ -36,7 +36,7 @@ def test_uniform_timesteps_after_a_frame_are_those_of_the_places(frames: int, fa
     places = [timeline.place(n) for n in range(len(timeline))]
     for source in range(frames):
         expected = [place.t for place in places if place.source == source and place.t != 0]
-        assert timeline.timesteps_after(source) == expected
+        assert list(timeline.timesteps_after(source)) == expected
 
 
 @given(frames=st.integers(1, 60), factor=factors)
@@ -54,10 +54,9 @@ def test_frame_ten_million_is_as_exact_as_frame_one() -> None:
 @given(durations=durations, speed=st.builds(Fraction, st.integers(10, 80), st.just(10)))
 def test_placed_durations_add_up_to_the_inputs(durations: list[Fraction], speed: Fraction) -> None:
     timeline = Placed(durations, speed * len(durations) / sum(durations))
-    rows = timeline.table()
-    assert len(rows) == len(timeline)
-    assert sum(Fraction(num, den) for *_, num, den in rows) == sum(durations)
-    assert all(Fraction(num, den) > 0 for *_, num, den in rows)
+    shown = [timeline.duration(n) for n in range(len(timeline))]
+    assert sum(shown) == sum(durations)
+    assert min(shown) > 0
 
 
 @given(durations=durations, speed=st.builds(Fraction, st.integers(10, 80), st.just(10)))
@@ -74,7 +73,25 @@ def test_placed_timesteps_after_a_frame_are_those_of_the_places() -> None:
     places = [timeline.place(n) for n in range(len(timeline))]
     for source in range(20):
         expected = [place.t for place in places if place.source == source and place.t != 0]
-        assert timeline.timesteps_after(source) == expected
+        assert list(timeline.timesteps_after(source)) == expected
+
+
+@given(durations=durations, speed=st.builds(Fraction, st.integers(10, 80), st.just(10)))
+def test_placed_timesteps_are_complete(durations: list[Fraction], speed: Fraction) -> None:
+    timeline = Placed(durations, speed * len(durations) / sum(durations))
+    assert set(timeline.timesteps()) == {timeline.place(n).t for n in range(len(timeline))}
+
+
+@given(first=st.integers(1, 9), step=st.integers(1, 9), unit=st.integers(1, 9), count=st.integers(0, 9))
+def test_timesteps_are_a_sequence(first: int, step: int, unit: int, count: int) -> None:
+    timesteps = Timesteps(first, step, unit, count)
+    listed = [Fraction(first + k * step, unit) for k in range(count)]
+    assert list(timesteps) == timesteps[:] == listed
+    assert timesteps[1:4] == listed[1:4]
+    assert [timesteps.index(t) for t in listed] == list(range(count))
+    assert all(t in timesteps for t in listed)
+    assert Fraction(first, unit) - 1 not in timesteps
+    assert Fraction(first + count * step, unit) not in timesteps
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path:
         "import importlib, vsvfi.models.registry, vsvfi.models.weights\n"
         "names = 'commands.cli commands.demo.command commands.evaluate.datasets commands.evaluate.metrics "
         "commands.evaluate.command commands.render.command commands.doctor commands.models commands.weights "
-        "commands.compare filter.plan filter.plugin'\n"
+        "commands.compare filter.interpolate filter.plan filter.plugin'\n"
         "for name in names.split():\n"
         "    importlib.import_module('vsvfi.' + name)\n"
         "assert 'flow' in vsvfi.models.registry.backends() and not vsvfi.models.registry.problems()\n"

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vsvfi.filter.plan import interpolate as interpolate
+    from vsvfi.filter.interpolate import interpolate as interpolate
     from vsvfi.models.estimators import depth as depth
     from vsvfi.models.estimators import flow as flow
 
@@ -17,7 +17,11 @@ __all__ = ["__version__", "depth", "flow", "interpolate"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"interpolate": "vsvfi.filter.plan", "flow": "vsvfi.models.estimators", "depth": "vsvfi.models.estimators"}
+_LAZY = {
+    "interpolate": "vsvfi.filter.interpolate",
+    "flow": "vsvfi.models.estimators",
+    "depth": "vsvfi.models.estimators",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,18 +6,30 @@ Positions are counted in source frames: a frame at position ``s + t`` lies betwe
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
+from math import lcm
+from typing import overload
 
-__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Uniform", "as_factor"]
+from vsvfi.errors import VsvfiError
+
+__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Timesteps", "Uniform", "as_factor"]
 
 MAX_TERM = 2**31 - 1
 """Numerators and denominators above this do not fit the exact arithmetic of the native filter."""
 
 MAX_FRAMES = 2**31 - 1
+"""The longest clip that VapourSynth has."""
+
+MAX_TIME = 2**62
+"""Times in a unit that all of a clip's frames share stay below this, so that sums of two fit 64 bits."""
+
+BROKEN = "its timestamp may be broken: correct it, or give the clip a rate with std.AssumeFPS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +40,58 @@ class Place:
     t: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class Timesteps(Sequence[Fraction]):
+    """The ``length`` timesteps ``(first + k * step) / unit``: computed when they are asked for."""
+
+    first: int
+    step: int
+    unit: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, k: int) -> Fraction: ...
+    @overload
+    def __getitem__(self, k: slice) -> list[Fraction]: ...
+    def __getitem__(self, k: int | slice) -> Fraction | list[Fraction]:
+        if isinstance(k, slice):
+            return [self._at(j) for j in range(self.length)[k]]
+        return self._at(range(self.length)[k])
+
+    def _at(self, k: int) -> Fraction:
+        return Fraction(self.first + k * self.step, self.unit)
+
+    def __contains__(self, t: object) -> bool:
+        return isinstance(t, Fraction) and self._number(t) is not None
+
+    def index(self, t: Fraction, start: int = 0, stop: int | None = None) -> int:
+        """The number of a timestep."""
+        number = self._number(t)
+        if number is None or number not in range(self.length)[start:stop]:
+            raise ValueError(f"{t} is not among the timesteps")
+        return number
+
+    def _number(self, t: Fraction) -> int | None:
+        number = (t * self.unit - self.first) / self.step
+        return int(number) if number.denominator == 1 and 0 <= number < self.length else None
+
+
 def as_factor(value: float) -> Fraction:
-    """The rational nearest to ``value`` with a denominator up to 1001 (so that 2.5 is 5/2, and 2.4 is 12/5)."""
-    return Fraction(value).limit_denominator(1001)
+    """The rational nearest to ``value`` with a denominator up to 1001 (so that 2.5 is 5/2, and 2.4 is 12/5).
+
+    Raises:
+        VsvfiError: that is 1.
+    """
+    factor = Fraction(value).limit_denominator(1001)
+    if factor <= 1:
+        raise VsvfiError(
+            f"factor {value!r} is 1 when it is rounded to a denominator up to 1001; "
+            "give it as factor_num and factor_den"
+        )
+    return factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +99,33 @@ class Uniform:
     """``factor`` output frames for every source frame, evenly spaced between source frames.
 
     On a clip of variable frame rate the output frames divide each source frame's own duration.
+
+    Raises:
+        VsvfiError: the factor is not above 1, has terms that are too large, or makes too many frames.
     """
 
     frames: int
     factor: Fraction
 
     def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"a clip has at least one frame, got {self.frames}")
         if self.factor <= 1:
-            raise ValueError(f"factor must be greater than 1, got {_text(self.factor)}")
+            raise VsvfiError(f"factor must be greater than 1, got {self.factor}")
         if self.factor.numerator > MAX_TERM or self.factor.denominator > MAX_TERM:
-            raise ValueError(f"factor {_text(self.factor)} has terms above {MAX_TERM}; round it")
-        if len(self) > MAX_FRAMES:
-            raise ValueError(f"factor {_text(self.factor)} makes more than {MAX_FRAMES} frames")
+            raise VsvfiError(f"factor {self.factor} has terms above {MAX_TERM}; round it")
+        if self._length > MAX_FRAMES:
+            raise VsvfiError(f"factor {self.factor} makes more than {MAX_FRAMES} frames")
+
+    @property
+    def _length(self) -> int:
+        return -(-self.frames * self.factor.numerator // self.factor.denominator)
 
     def __len__(self) -> int:
         """The output frames that begin before the input's end."""
-        return -(-self.frames * self.factor.numerator // self.factor.denominator)
+        return self._length
+
+    def rate(self, fps: Fraction) -> Fraction:
+        """The output's frame rate for a clip of ``fps``; 0 stands for a variable one."""
+        return fps * self.factor
 
     def place(self, n: int) -> Place:
         """Where output frame ``n`` lies."""
@@ -64,82 +134,124 @@ class Uniform:
 
     def timesteps(self) -> Iterator[Fraction]:
         """Every timestep that occurs, once."""
-        position = Fraction(0)
-        for n in range(min(self.factor.numerator, len(self))):
-            position = n / self.factor
-            yield position - int(position)
+        for n in range(min(self.factor.numerator, self._length)):
+            yield n / self.factor % 1
 
-    def timesteps_after(self, source: int) -> list[Fraction]:
+    def timesteps_after(self, source: int) -> Timesteps:
         """The timesteps strictly between source frame ``source`` and the next one, ascending."""
         num, den = self.factor.numerator, self.factor.denominator
         first = source * num // den + 1
-        last = -(-(source + 1) * num // den)
-        return [Fraction(n * den, num) - source for n in range(first, min(last, len(self)))]
+        last = min(-(-(source + 1) * num // den), self._length)
+        return Timesteps(first * den - source * num, den, num, max(0, last - first))
+
+    def encoded(self) -> dict[str, int | bytes]:
+        """What the native node reads (vsvfi/native/timeline.c)."""
+        return {"outputs": self._length, "step_num": self.factor.numerator, "step_den": self.factor.denominator}
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Output frames at a constant rate over source frames that last ``durations`` (seconds)."""
+    """Output frames at a constant rate over source frames that last ``durations`` (seconds, above 0).
+
+    Raises:
+        VsvfiError: the rate is below the clip's, or a frame's duration makes too many frames or terms that are too
+            large; the message names that frame.
+    """
 
     durations: Sequence[Fraction]
     fps: Fraction
 
     def __post_init__(self) -> None:
-        if not self.durations or any(duration <= 0 for duration in self.durations):
-            raise ValueError("every frame of a clip needs a duration above 0")
-        begins = [Fraction(0), *accumulate(self.durations)]
-        object.__setattr__(self, "_begins", begins)
-        average = len(self.durations) / begins[-1]
+        if self.begins[-1] >= MAX_TIME:
+            raise self._beyond_arithmetic(self._longest)
+        average = Fraction(len(self.durations) * self.unit, self.begins[-1])
         if self.fps < average:
-            raise ValueError(
-                f"the target rate must not be below the clip's average of {_text(average)} fps, got {_text(self.fps)}"
+            raise VsvfiError(f"the target rate must not be below the clip's average of {average} fps, got {self.fps}")
+        if self._length > MAX_FRAMES:
+            n = self._longest
+            raise VsvfiError(
+                f"frame {n} lasts {self.durations[n]} s: that makes more than {MAX_FRAMES} frames at {self.fps} fps; "
+                f"{BROKEN}"
             )
 
     @property
-    def begins(self) -> list[Fraction]:
-        """When each source frame begins, and when the last one ends."""
-        begins: list[Fraction] = object.__getattribute__(self, "_begins")
-        return begins
+    def _longest(self) -> int:
+        return max(range(len(self.durations)), key=self.durations.__getitem__)
+
+    def _beyond_arithmetic(self, n: int) -> VsvfiError:
+        return VsvfiError(
+            f"frame {n} lasts {self.durations[n]} s: 64-bit fractions cannot place that exactly at {self.fps} fps; "
+            f"{BROKEN}"
+        )
+
+    @cached_property
+    def unit(self) -> int:
+        """The parts of a second that all times are whole numbers of."""
+        unit = self.fps.numerator
+        for n, duration in enumerate(self.durations):
+            if unit % duration.denominator:
+                unit = lcm(unit, duration.denominator)
+                if unit >= MAX_TIME:
+                    raise self._beyond_arithmetic(n)
+        return unit
+
+    @cached_property
+    def begins(self) -> list[int]:
+        """When each source frame begins, and when the last one ends, in units."""
+        unit = self.unit
+        return [0, *accumulate(d.numerator * (unit // d.denominator) for d in self.durations)]
+
+    @cached_property
+    def step(self) -> int:
+        """The units from one output frame to the next."""
+        return self.unit // self.fps.numerator * self.fps.denominator
+
+    @property
+    def _length(self) -> int:
+        return -(-self.begins[-1] // self.step)
 
     def __len__(self) -> int:
         """The output frames that begin before the input's end."""
-        return -int(-self.begins[-1] * self.fps // 1)
+        return self._length
+
+    def rate(self, fps: Fraction) -> Fraction:  # noqa: ARG002
+        """The output's frame rate, whatever the clip's."""
+        return self.fps
 
     def place(self, n: int) -> Place:
         """Where output frame ``n`` lies."""
-        time = n / self.fps
+        time = n * self.step
         source = bisect_right(self.begins, time, hi=len(self.durations)) - 1
-        return Place(source, (time - self.begins[source]) / self.durations[source])
+        begin, end = self.begins[source : source + 2]
+        return Place(source, Fraction(time - begin, end - begin))
 
     def duration(self, n: int) -> Fraction:
         """How long output frame ``n`` is shown, in seconds: the last one ends with the input."""
-        return min((n + 1) / self.fps, self.begins[-1]) - n / self.fps
+        return Fraction(min((n + 1) * self.step, self.begins[-1]) - n * self.step, self.unit)
 
     def timesteps(self) -> Iterator[Fraction]:
-        """Every timestep that occurs, once."""
-        yield from {self.place(n).t for n in range(len(self))}
+        """Every timestep that occurs, some more than once."""
+        for source in range(len(self.durations)):
+            begin = self.begins[source]
+            if begin % self.step == 0:
+                yield Fraction(0)
+            yield from self.timesteps_after(source)
 
-    def timesteps_after(self, source: int) -> list[Fraction]:
+    def timesteps_after(self, source: int) -> Timesteps:
         """The timesteps strictly between source frame ``source`` and the next one, ascending."""
-        begin, end = self.begins[source], self.begins[source + 1]
-        first = int(begin * self.fps // 1) + 1
-        last = -int(-end * self.fps // 1)
-        return [(n / self.fps - begin) / self.durations[source] for n in range(first, last)]
+        begin, end = self.begins[source : source + 2]
+        first = begin // self.step + 1
+        last = -(-end // self.step)
+        return Timesteps(first * self.step - begin, self.step, end - begin, max(0, last - first))
 
-    def table(self) -> list[tuple[int, int, int, int, int]]:
-        """Source frame, timestep and duration of every output frame, as integers."""
-        rows = []
-        for n in range(len(self)):
-            place, duration = self.place(n), self.duration(n)
-            row = (place.source, *place.t.as_integer_ratio(), *duration.as_integer_ratio())
-            if max(row) >= 2**62:
-                raise ValueError("the clip's durations and the target rate have no common fraction in 64 bits")
-            rows.append(row)
-        return rows
+    def encoded(self) -> dict[str, int | bytes]:
+        """What the native node reads (vsvfi/native/timeline.c)."""
+        return {
+            "outputs": self._length,
+            "step": self.step,
+            "unit": self.unit,
+            "begins": array("q", self.begins).tobytes(),
+        }
 
 
 type Timeline = Uniform | Placed
-
-
-def _text(value: Fraction) -> str:
-    return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
@@ -95,9 +93,3 @@ def test_noise_alternation_and_nan_stay_bounded():
 )
 def test_windows_stay_within_their_scene(cut, expected):
     assert scenes.confine((4, 5, 6, 7), lambda n: n == cut) == expected
-
-
-def test_what_is_shown_at_a_cut():
-    assert [scenes.at_cut("hold", Fraction(n, 4)) for n in (1, 2, 3)] == [0, 0, 0]
-    assert [scenes.at_cut("nearest", Fraction(n, 4)) for n in (1, 2, 3)] == [0, 1, 1]
-    assert [scenes.at_cut("blend", Fraction(n, 4)) for n in (1, 2, 3)] == [Fraction(n, 4) for n in (1, 2, 3)]

@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from vsvfi.errors import VsvfiError, one_line
+from vsvfi.filter.arguments import help_of
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -21,10 +24,10 @@ app = typer.Typer(
 weights_app = typer.Typer(help="List the weights that models need, and add published ones.")
 app.add_typer(weights_app, name="weights")
 
-Model = Annotated[str, typer.Option(help="The model; `vsvfi models` lists them.")]
-Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, cpu or mps.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")]
-Quality = Annotated[str | None, typer.Option(help="fast, balanced or best, for models that have the choice.")]
+Model = Annotated[str, typer.Option(help=help_of("model"))]
+Device = Annotated[str, typer.Option(help=help_of("device"))]
+Precision = Annotated[str, typer.Option(help=help_of("precision"))]
+Quality = Annotated[str | None, typer.Option(help=help_of("quality"))]
 
 
 class ScMode(StrEnum):
@@ -95,9 +98,9 @@ def render(
     source: Annotated[Path, typer.Argument(help="The video to interpolate.")],
     out: Annotated[Path | None, typer.Argument(help="The file to write: .mkv, .mp4, .m4v or .mov.")] = None,
     model: Model = "flow",
-    factor: Annotated[float | None, typer.Option(help="How many frames for each source frame; 2 by default.")] = None,
+    factor: Annotated[float | None, typer.Option(help=help_of("factor"))] = None,
     fps: Annotated[str | None, typer.Option(help="The rate to reach instead: 60, 59.94 or 60000/1001.")] = None,
-    sc_mode: Annotated[ScMode, typer.Option(help="What is shown at scene changes.")] = ScMode.HOLD,
+    sc_mode: Annotated[ScMode, typer.Option(help=help_of("sc_mode"))] = ScMode.HOLD,
     device: Device = "auto",
     precision: Precision = "auto",
     quality: Quality = None,
@@ -171,7 +174,7 @@ def evaluate(
     dataset: Annotated[str, typer.Argument(help="The benchmark; left empty, they are listed.")] = "",
     root: Annotated[Path | None, typer.Argument(help="The folder the benchmark is in.")] = None,
     model: Model = "flow",
-    weights: Annotated[list[str] | None, typer.Option(help="Names or files of weights.")] = None,
+    weights: Annotated[list[str] | None, typer.Option(help=help_of("weights"))] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     quality: Quality = None,
@@ -241,22 +244,15 @@ def weights_add(
 
 
 def main() -> None:
-    """Entry point of the console script: errors that a user can mend are one line."""
+    """Entry point of the console script: errors that a user can correct are one line."""
     try:
         app()
+    except VsvfiError as error:
+        typer.echo(f"vsvfi: {one_line(error)}", err=True)
+        sys.exit(1)
     except Exception as error:
-        if not isinstance(error, _user_errors()):
+        vapoursynth = sys.modules.get("vapoursynth")
+        if vapoursynth is None or not isinstance(error, vapoursynth.Error):
             raise
         typer.echo(f"vsvfi: {str(error).strip()}", err=True)
         sys.exit(1)
-
-
-def _user_errors() -> tuple[type[Exception], ...]:
-    """The errors whose messages say what to do; looked up only when something went wrong."""
-    from vsvfi.errors import VsvfiError
-    from vsvfi.models.registry import UnknownModelError
-    from vsvfi.models.weights import WeightsError
-
-    ours = (VsvfiError, UnknownModelError, WeightsError)
-    vapoursynth = sys.modules.get("vapoursynth")
-    return (*ours, vapoursynth.Error) if vapoursynth is not None else ours

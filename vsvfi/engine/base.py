@@ -1,4 +1,4 @@
-"""Drives a backend over windows of frames; the filter calls `Engine.render` for each frame to make. No torch here."""
+"""What the filter needs of an engine: `Engine.render` makes one frame. No torch here."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import vapoursynth as vs
 
-from vsvfi.engine.caches import OnceCache
-from vsvfi.engine.frames import check_finite, new_frame, plane_frame, writable_planes
-from vsvfi.models.info import BackendInfo, PlaneBackend, PlaneFrame
+from vsvfi.models.info import BackendInfo
 
-__all__ = ["Engine", "PlaneEngine", "Request", "recursion_depth", "window_offsets"]
+__all__ = ["Engine", "Request", "recursion_depth", "window_offsets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +55,3 @@ class Engine(ABC):
     @abstractmethod
     def render(self, request: Request) -> vs.VideoFrame:
         """The new frame."""
-
-
-class PlaneEngine(Engine):
-    """Drives a backend that works on native planes; every calling thread works on its own frame."""
-
-    def __init__(self, info: BackendInfo, backend: PlaneBackend, core: vs.Core) -> None:
-        super().__init__(info, core)
-        self.backend = backend
-        threads = core.num_threads
-        self._encoded: OnceCache[int, tuple[PlaneFrame, Any]] = OnceCache(4 * threads + 2 * len(info.window))
-        self._prepared: OnceCache[tuple[int, ...], Any] = OnceCache(2 * threads + 2)
-
-    def _encode(self, n: int, frame: vs.VideoFrame) -> tuple[PlaneFrame, Any]:
-        planes = plane_frame(frame)
-        check_finite(planes, n)
-        return planes, self.backend.encode(planes)
-
-    def _prepare(self, request: Request) -> Any:
-        parts = [self._encoded.get(k, lambda k=k: self._encode(k, request.frames[k])) for k in request.index]  # type: ignore[misc]
-        return self.backend.prepare([frame for frame, _ in parts], [encoded for _, encoded in parts])
-
-    def render(self, request: Request) -> vs.VideoFrame:
-        """The new frame."""
-        state = self._prepared.get(request.index, lambda: self._prepare(request))
-        frame = new_frame(self.core, request.frames[request.index[0]], self.info.spatial_scale)
-        self.backend.synthesize(state, request.t, writable_planes(frame))
-        return frame

@@ -72,7 +72,7 @@ class _Synthesis:
     def _batch(self, request: Request) -> tuple[Fraction, ...]:
         """The timesteps that are synthesized together with the requested one."""
         size = self.backend.timestep_batch
-        steps = list(self._timesteps_after(request.index[self._middle])) if size > 1 else []
+        steps = self._timesteps_after(request.index[self._middle]) if size > 1 else ()
         if request.t not in steps:
             return (request.t,)
         start = steps.index(request.t) // size * size

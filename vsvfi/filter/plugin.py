@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import vapoursynth as vs
 
-from vsvfi.errors import VsvfiError
+from vsvfi.errors import error_line, one_line
 from vsvfi.filter.plan import plan_interpolate
 from vsvfi.filter.windows import detect_scenes
 from vsvfi.models.availability import usable_models
-from vsvfi.models.registry import UnknownModelError
-from vsvfi.models.weights import WeightsError
 
 __all__ = ["FUNCTIONS"]
-
-_USER_ERRORS = (VsvfiError, UnknownModelError, WeightsError)
 
 
 def _guarded(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -27,14 +21,10 @@ def _guarded(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
     def call(**arguments: Any) -> dict[str, Any]:
         try:
             return function(**arguments)
-        except _USER_ERRORS as error:
-            return {"error": str(error)}
         except vs.Error as error:
-            return {"error": f"the clip cannot be read: {error}"}
-        except Exception as error:
-            if os.environ.get("VSVFI_DEBUG"):
-                traceback.print_exc()
-            return {"error": f"{type(error).__name__}: {' '.join(str(error).split())} (VSVFI_DEBUG=1 shows where)"}
+            return {"error": f"the clip cannot be read: {one_line(error).removeprefix('Error: ')}"}
+        except BaseException as error:
+            return {"error": error_line(error)}
 
     return call
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,6 @@ __all__ = [
     "BEFORE",
     "DEFAULT_THRESHOLD",
     "Features",
-    "at_cut",
     "confine",
     "cut_score",
     "describe",
@@ -52,8 +49,8 @@ UNLIKE = 0.25
 LEAST_JUMP = 0.25
 """Frames less unlike than this are never a cut; most boundaries need no second look."""
 
-STIR = 0.7
-"""How much of what goes on beside a boundary counts against it."""
+BESIDE = 0.7
+"""The part of the difference between frames beside a boundary that is subtracted from the boundary's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,12 @@ def cut_score(before: Sequence[Features], after: Sequence[Features]) -> float:
     jump = difference(before[-1], after[0])
     if jump < LEAST_JUMP:
         return 0.0
-    # What stirs on either side of the boundary is not a cut, but an explosion, a whip pan, a dissolve.
+    # Motion or flicker on either side means an explosion, a whip pan or a dissolve rather than a cut.
     beside = max((difference(a, b) for run in (before[-2:], after[:2]) for a, b in pairwise(run)), default=0.0)
     # A flash, or something that passes the camera, comes back to what was there before.
     across = min(difference(a, b) for a in before for b in after)
     # A fade grows out of one colour, or into it; a scene has all of its contrast at once.
-    return UNLIKE * max(0.0, min(jump, across) - STIR * beside) * _steadiness(before[::-1]) * _steadiness(after)
+    return UNLIKE * max(0.0, min(jump, across) - BESIDE * beside) * _steadiness(before[::-1]) * _steadiness(after)
 
 
 def _steadiness(run: Sequence[Features]) -> float:
@@ -109,7 +106,7 @@ def confine(window: Sequence[int], cut_before: Callable[[int], bool]) -> tuple[i
 
     ``window`` are ascending frame numbers around the new frame, an even number of them, the new frame in the middle;
     ``cut_before(n)`` tells whether there is a cut between frames n - 1 and n. The middle pair itself is left alone:
-    a window whose middle spans a cut must not be interpolated (see `at_cut`).
+    a window whose middle spans a cut must not be interpolated.
     """
     middle = len(window) // 2
     left, right = [window[middle - 1]], [window[middle]]
@@ -120,14 +117,3 @@ def confine(window: Sequence[int], cut_before: Callable[[int], bool]) -> tuple[i
         blocked = any(cut_before(k) for k in range(right[-1] + 1, n + 1))
         right.append(right[-1] if blocked else n)
     return (*reversed(left), *right)
-
-
-def at_cut(mode: Literal["hold", "nearest", "blend"], timestep: Fraction) -> Fraction:
-    """The weight of the later frame in what is shown ``timestep`` after the last frame before a cut."""
-    match mode:
-        case "hold":
-            return Fraction(0)
-        case "nearest":
-            return Fraction(int(timestep >= Fraction(1, 2)))
-        case "blend":
-            return timestep

@@ -9,59 +9,77 @@ import vapoursynth as vs
 
 from vsvfi.engine.caches import OnceCache
 from vsvfi.engine.frames import plane_frame
-from vsvfi.errors import VsvfiError
+from vsvfi.errors import VsvfiError, error_line
 from vsvfi.filter import duplicates
 from vsvfi.filter import scenes as detector
 from vsvfi.filter.scenes import confine
+from vsvfi.filter.settings import check_threshold
 
-__all__ = ["detect_scenes", "windows_node"]
+__all__ = ["Frames", "detect_scenes", "listed", "windows_node"]
 
 PREVIOUS, NEXT = "_SceneChangePrev", "_SceneChangeNext"
 
 type Frames = vs.VideoFrame | list[vs.VideoFrame]
+"""VapourSynth hands over lists of one element as that element."""
 
 
-def gather(
-    clip: vs.VideoNode, first: int, last: int, func: Callable[..., dict[str, Any]], like: vs.VideoNode | None = None
+def _gather(
+    clip: vs.VideoNode,
+    first: int,
+    last: int,
+    func: Callable[..., vs.VideoFrame],
+    *,
+    name: str,
+    like: vs.VideoNode | None = None,
 ) -> vs.VideoNode:
     """A clip whose frame n is what ``func(n=, first=, frames=)`` makes of frames n + first ... n + last of ``clip``.
 
-    ``frames`` ends at the clip's ends; ``first`` is the number of its first frame. ``like`` gives the result's shape.
+    ``frames`` ends at the clip's ends; ``first`` is the number of its first frame. ``name`` is the function of ours
+    that errors are reported for, ``like`` gives the result's format and size.
     """
-    arguments = {} if like is None else {"like": like}
-    node: vs.VideoNode = vs.core.vsvfi.Gather(clip, func=func, first=first, last=last, **arguments)  # type: ignore[attr-defined]
+
+    def guarded(**arguments: Any) -> dict[str, Any]:
+        try:
+            return {"frame": func(**arguments)}
+        except BaseException as error:
+            return {"error": error_line(error, f"frame {arguments['n']}")}
+
+    arguments = {"func": guarded, "first": first, "last": last, "name": name}
+    if like is not None:
+        arguments["like"] = like
+    node: vs.VideoNode = vs.core.vsvfi.Gather(clip, **arguments)  # type: ignore[attr-defined]
     return node
 
 
-def _listed(frames: Frames) -> list[vs.VideoFrame]:
+def listed(frames: Frames) -> list[vs.VideoFrame]:
+    """The frames as a list, however many there are."""
     return frames if isinstance(frames, list) else [frames]
 
 
-def detect_scenes(clip: vs.VideoNode, threshold: float | None = None) -> vs.VideoNode:
+def detect_scenes(clip: vs.VideoNode, threshold: float | None = None, name: str = "DetectScenes") -> vs.VideoNode:
     """Set ``_SceneChangePrev`` and ``_SceneChangeNext`` on every frame that has neither.
 
     Args:
         clip: any clip of constant format and size.
         threshold: in (0, 1]; the lower, the more cuts are found.
+        name: the function that errors are reported for.
 
     Raises:
         VsvfiError: the threshold is out of its range, or the clip's format varies.
     """
     if clip.format is None or clip.width == 0:
         raise VsvfiError("the clip's format or size varies; convert it first")
-    limit = detector.DEFAULT_THRESHOLD if threshold is None else threshold
-    if not 0 < limit <= 1:
-        raise VsvfiError(f"threshold must be above 0 and at most 1, got {limit:g}")
+    limit = check_threshold("threshold", threshold) or detector.DEFAULT_THRESHOLD
     features: OnceCache[int, detector.Features] = OnceCache(
         4 * (detector.BEFORE + detector.AFTER) + 4 * vs.core.num_threads
     )
     decisions: OnceCache[int, bool] = OnceCache(16 + 4 * vs.core.num_threads)
 
-    def detect(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
-        around = _listed(frames)
+    def detect(*, n: int, first: int, frames: Frames) -> vs.VideoFrame:
+        around = listed(frames)
         here = around[n - first]
         if PREVIOUS in here.props or NEXT in here.props:
-            return {"frame": here}
+            return here
 
         def features_of(k: int) -> detector.Features:
             return features.get(k, lambda: detector.describe(plane_frame(around[k - first])))
@@ -76,9 +94,9 @@ def detect_scenes(clip: vs.VideoNode, threshold: float | None = None) -> vs.Vide
         marked = here.copy()
         marked.props[PREVIOUS] = int(decisions.get(n, lambda: cut_before(n)))
         marked.props[NEXT] = int(decisions.get(n + 1, lambda: cut_before(n + 1)))
-        return {"frame": marked}
+        return marked
 
-    return gather(clip, -detector.BEFORE, detector.AFTER, detect)
+    return _gather(clip, -detector.BEFORE, detector.AFTER, detect, name=name)
 
 
 def windows_node(
@@ -89,14 +107,14 @@ def windows_node(
     Frame n of the result is one pixel with properties: ``VsvfiWindow`` (source frames in the order of ``offsets``),
     ``VsvfiCut`` (whether a cut follows n), ``VsvfiBegin`` and ``VsvfiEnd`` (the frames that motion is spanned between).
     """
-    marked = detect_scenes(clip, threshold) if scenes else clip
+    marked = detect_scenes(clip, threshold, name="Interpolate") if scenes else clip
     last_frame = clip.num_frames - 1
     pixel: vs.VideoNode = clip.std.BlankClip(width=1, height=1, format=vs.GRAY8)  # type: ignore[attr-defined]
     reach = duplicates.LONGEST + 1 if bridge else 0
     features: OnceCache[int, duplicates.Features] = OnceCache(4 * reach + 2 * vs.core.num_threads)
 
-    def resolve(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
-        around = _listed(frames)
+    def resolve(*, n: int, first: int, frames: Frames) -> vs.VideoFrame:
+        around = listed(frames)
 
         def is_boundary(k: int) -> bool:
             return first < k < first + len(around)
@@ -123,6 +141,8 @@ def windows_node(
         frame.props["VsvfiCut"] = int(cut_before(n + 1))
         frame.props["VsvfiBegin"] = begin
         frame.props["VsvfiEnd"] = min(end, last_frame)
-        return {"frame": frame}
+        return frame
 
-    return gather(marked, min(offsets[0], 0) - reach, max(offsets[-1], 1) + reach, resolve, like=pixel)
+    return _gather(
+        marked, min(offsets[0], 0) - reach, max(offsets[-1], 1) + reach, resolve, name="Interpolate", like=pixel
+    )

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pluggy
 
-from vsvfi.errors import VsvfiError
+from vsvfi.errors import VsvfiError, one_line
 from vsvfi.models.info import BackendInfo, NetworkInfo
 
 __all__ = [
@@ -100,11 +100,6 @@ def _described_network(item: Any) -> NetworkInfo:
     return item
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def _trace(text: str) -> None:
     if os.environ.get("VSVFI_TRACE_PLUGINS"):
         sys.stderr.write(f"vsvfi plugins: {text}\n")
@@ -145,7 +140,7 @@ def _register_plugins(manager: pluggy.PluginManager) -> list[PluginProblem]:
         try:
             manager.register(entry.load(), name=entry.name)
         except Exception as error:  # importing a third party's module may raise anything
-            problems.append(PluginProblem(entry.name, _one_line(error)))
+            problems.append(PluginProblem(entry.name, one_line(error)))
     return problems
 
 
@@ -164,7 +159,7 @@ def _collect[I: NetworkInfo](
         try:
             infos = [describe(item) for item in cast("Iterable[Any]", implementation.function())]
         except Exception as error:
-            problems.append(PluginProblem(plugin, _one_line(error)))
+            problems.append(PluginProblem(plugin, one_line(error)))
             continue
         _trace(f"{plugin}: {hook.name} returns {', '.join(info.name for info in infos) or 'nothing'}")
         for info in infos:

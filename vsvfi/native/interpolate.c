@@ -1,5 +1,7 @@
 #include "interpolate.h"
-#include "python.h"
+
+#include "errors.h"
+#include "frames.h"
 #include "timeline.h"
 
 #include <stdio.h>
@@ -10,6 +12,8 @@ enum { MAX_WINDOW = 8 };
 
 /* What to show between the two frames at a cut. */
 enum { CUT_HOLD = 0, CUT_NEAREST = 1, CUT_BLEND = 2 };
+
+static const char *const TOO_FINE = "durations too fine for 64-bit fractions";
 
 typedef struct Interpolate {
     VSNode *clip;
@@ -24,7 +28,7 @@ typedef struct Interpolate {
     int bridge;        /* source frames may lie inside a run of duplicates and are then replaced */
 } Interpolate;
 
-/* One output frame's way through its requests. */
+/* What one output frame is made of. */
 typedef struct Job {
     Place place;
     int index[MAX_WINDOW];
@@ -33,10 +37,6 @@ typedef struct Job {
     int blend; /* cross-fade index[0] and index[1] instead of asking the model */
     int resolved;
 } Job;
-
-static int clamp(int64_t n, int frames) {
-    return n < 0 ? 0 : n >= frames ? frames - 1 : (int)n;
-}
 
 static void VS_CC interpolate_free(void *data, VSCore *core, const VSAPI *vsapi) {
     (void)core;
@@ -103,15 +103,15 @@ static int resolve(Interpolate *d, Job *job, VSFrameContext *context, const VSAP
     const VSMap *props = vsapi->getFramePropertiesRO(frame);
     int unset;
     int cut = vsapi->mapGetIntSaturated(props, "VsvfiCut", 0, &unset);
-    int64_t begin = vsapi->mapGetInt(props, "VsvfiBegin", 0, &unset);
-    int64_t end = vsapi->mapGetInt(props, "VsvfiEnd", 0, &unset);
+    int begin = vsapi->mapGetIntSaturated(props, "VsvfiBegin", 0, &unset);
+    int end = vsapi->mapGetIntSaturated(props, "VsvfiEnd", 0, &unset);
     int count = vsapi->mapNumElements(props, "VsvfiWindow");
     int valid = count == d->window;
     for (int k = 0; valid && k < count; k++)
         job->index[k] = clamp(vsapi->mapGetInt(props, "VsvfiWindow", k, &unset), d->timeline.frames);
     vsapi->freeFrame(frame);
-    if (!valid || end < begin || begin > source) {
-        vsapi->setFilterError("vsvfi.Interpolate: a window could not be read", context);
+    if (!valid || begin < 0 || begin > source || end < source || end >= d->timeline.frames) {
+        set_frame_error(context, "Interpolate", "a window could not be read", vsapi);
         return 0;
     }
     job->count = count;
@@ -129,9 +129,12 @@ static int resolve(Interpolate *d, Job *job, VSFrameContext *context, const VSAP
         }
     } else if (end > begin) {
         /* Inside a run of duplicates the gap that motion has to fill is wider than one frame. */
-        place_within(&job->place, begin, end);
+        if (!place_within(&job->place, begin, end)) {
+            set_frame_error(context, "Interpolate", TOO_FINE, vsapi);
+            return 0;
+        }
         if (job->place.t_num == 0 && !d->always_render)
-            job->copy = (int)begin;
+            job->copy = begin;
     } else {
         show(d, job, source);
     }
@@ -154,9 +157,12 @@ static int source_duration(Interpolate *d, int source, Rational *duration, VSFra
     if (!no_num && !no_den && duration->num > 0 && duration->den > 0)
         return 1;
     char text[160];
-    snprintf(text, sizeof text,
-             "vsvfi.Interpolate: frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen", source);
-    vsapi->setFilterError(text, context);
+    if (no_num || no_den)
+        snprintf(text, sizeof text, "frame %d of a variable-frame-rate clip has no _DurationNum and _DurationDen", source);
+    else
+        snprintf(text, sizeof text, "frame %d lasts %lld/%lld s; a duration must be above 0", source,
+                 (long long)duration->num, (long long)duration->den);
+    set_frame_error(context, "Interpolate", text, vsapi);
     return 0;
 }
 
@@ -171,7 +177,7 @@ static int stamp(Interpolate *d, const Job *job, int n, const VSMap *from, VSFra
     if (timeline_needs_next(&d->timeline, &place) && !source_duration(d, place.source + 1, &next, context, vsapi))
         return 0;
     if (!timeline_duration(&d->timeline, n, here, next, &duration)) {
-        vsapi->setFilterError("vsvfi.Interpolate: durations too fine for 64-bit fractions", context);
+        set_frame_error(context, "Interpolate", TOO_FINE, vsapi);
         return 0;
     }
     VSMap *props = vsapi->getFramePropertiesRW(frame);
@@ -202,20 +208,16 @@ static const VSFrame *render(Interpolate *d, const Job *job, int n, VSFrameConte
     }
     vsapi->callFunction(d->render, in, out);
     int unset;
-    const char *error = vsapi->mapGetError(out);
+    const char *error = error_of(out, vsapi);
     if (!error)
-        error = vsapi->mapGetData(out, "error", 0, &unset);
-    if (!error) {
         result = vsapi->mapGetFrame(out, "frame", 0, &unset);
-        if (!result)
-            error = "the engine returned no frame";
+    if (result && !has_shape(result, &d->vi, vsapi)) {
+        vsapi->freeFrame(result);
+        result = NULL;
+        error = "the engine returned a frame of another format or size";
     }
-    if (error) {
-        VSMap *named = vsapi->createMap();
-        set_error(named, "Interpolate", error, vsapi);
-        vsapi->setFilterError(vsapi->mapGetError(named), context);
-        vsapi->freeMap(named);
-    }
+    if (!result)
+        set_frame_error(context, "Interpolate", error ? error : "the engine returned no frame", vsapi);
     vsapi->freeMap(in);
     vsapi->freeMap(out);
     return result;
@@ -249,7 +251,7 @@ static const VSFrame *VS_CC interpolate_get(int n, int reason, void *data, void 
     if (reason == arInitial) {
         job = malloc(sizeof *job);
         if (!job) {
-            vsapi->setFilterError("vsvfi.Interpolate: out of memory", context);
+            set_frame_error(context, "Interpolate", "out of memory", vsapi);
             return NULL;
         }
         *frame_data = job;
@@ -272,7 +274,7 @@ void interpolate_node(const VSMap *plan, VSMap *out, VSCore *core, const VSAPI *
     int unset;
     Interpolate *d = calloc(1, sizeof *d);
     if (!d) {
-        vsapi->mapSetError(out, "vsvfi.Interpolate: out of memory");
+        set_error(out, "Interpolate", "out of memory", vsapi);
         return;
     }
     d->clip = vsapi->mapGetNode(plan, "clip", 0, &unset);
@@ -288,7 +290,7 @@ void interpolate_node(const VSMap *plan, VSMap *out, VSCore *core, const VSAPI *
     int scale = vsapi->mapGetIntSaturated(plan, "spatial_scale", 0, &unset);
     int loaded = timeline_load(&d->timeline, plan, d->vi.numFrames, vsapi);
     if (!d->render || d->window < 2 || d->window > MAX_WINDOW || scale < 1 || !loaded) {
-        vsapi->mapSetError(out, "vsvfi.Interpolate: the plan could not be read");
+        set_error(out, "Interpolate", "the plan could not be read", vsapi);
         interpolate_free(d, core, vsapi);
         return;
     }
@@ -302,85 +304,4 @@ void interpolate_node(const VSMap *plan, VSMap *out, VSCore *core, const VSAPI *
     VSFilterDependency dependencies[] = {{d->clip, rpGeneral}, {d->windows, rpGeneral}};
     vsapi->createVideoFilter(out, "Interpolate", &d->vi, interpolate_get, interpolate_free, fmParallel, dependencies,
                              d->windows ? 2 : 1, d, core);
-}
-
-typedef struct Gather {
-    VSNode *clip;
-    VSFunction *func;
-    int frames;
-    int first;
-    int last;
-} Gather;
-
-static void VS_CC gather_free(void *data, VSCore *core, const VSAPI *vsapi) {
-    (void)core;
-    Gather *d = data;
-    vsapi->freeNode(d->clip);
-    vsapi->freeFunction(d->func);
-    free(d);
-}
-
-static const VSFrame *VS_CC gather_get(int n, int reason, void *data, void **frame_data, VSFrameContext *context,
-                                       VSCore *core, const VSAPI *vsapi) {
-    (void)frame_data;
-    (void)core;
-    Gather *d = data;
-    int begin = clamp((int64_t)n + d->first, d->frames), end = clamp((int64_t)n + d->last, d->frames);
-    if (reason == arInitial) {
-        for (int k = begin; k <= end; k++)
-            vsapi->requestFrameFilter(k, d->clip, context);
-        return NULL;
-    }
-    if (reason != arAllFramesReady)
-        return NULL;
-    VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
-    vsapi->mapSetInt(in, "n", n, maReplace);
-    vsapi->mapSetInt(in, "first", begin, maReplace);
-    for (int k = begin; k <= end; k++)
-        vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(k, d->clip, context), maAppend);
-    vsapi->callFunction(d->func, in, out);
-    int unset;
-    const char *error = vsapi->mapGetError(out);
-    if (!error)
-        error = vsapi->mapGetData(out, "error", 0, &unset);
-    const VSFrame *frame = error ? NULL : vsapi->mapGetFrame(out, "frame", 0, &unset);
-    if (!frame) {
-        VSMap *named = vsapi->createMap();
-        set_error(named, "DetectScenes", error ? error : "no frame was returned", vsapi);
-        vsapi->setFilterError(vsapi->mapGetError(named), context);
-        vsapi->freeMap(named);
-    }
-    vsapi->freeMap(in);
-    vsapi->freeMap(out);
-    return frame;
-}
-
-void gather_node(const VSMap *in, VSMap *out, VSCore *core, const VSAPI *vsapi) {
-    int unset;
-    Gather *d = calloc(1, sizeof *d);
-    if (!d) {
-        vsapi->mapSetError(out, "vsvfi.Gather: out of memory");
-        return;
-    }
-    d->clip = vsapi->mapGetNode(in, "clip", 0, &unset);
-    d->func = vsapi->mapGetFunction(in, "func", 0, &unset);
-    d->first = vsapi->mapGetIntSaturated(in, "first", 0, &unset);
-    d->last = vsapi->mapGetIntSaturated(in, "last", 0, &unset);
-    VSVideoInfo vi = *vsapi->getVideoInfo(d->clip);
-    d->frames = vi.numFrames;
-    VSNode *like = vsapi->mapGetNode(in, "like", 0, &unset);
-    if (like) {
-        const VSVideoInfo *shape = vsapi->getVideoInfo(like);
-        vi.format = shape->format;
-        vi.width = shape->width;
-        vi.height = shape->height;
-        vsapi->freeNode(like);
-    }
-    if (d->first > 0 || d->last < 0) {
-        vsapi->mapSetError(out, "vsvfi.Gather: first must not be above 0, nor last below");
-        gather_free(d, core, vsapi);
-        return;
-    }
-    VSFilterDependency dependencies[] = {{d->clip, rpGeneral}};
-    vsapi->createVideoFilter(out, "Gather", &vi, gather_get, gather_free, fmParallel, dependencies, 1, d, core);
 }

@@ -3,61 +3,53 @@
  * No state outlives a call or a node: each call fetches the Python implementation anew (Bind), and a node owns
  * the functions and nodes that it uses, so cores can be freed in any order.
  */
+#include "errors.h"
+#include "gather.h"
 #include "interpolate.h"
 #include "python.h"
 
-#include <stdio.h>
-#include <string.h>
-
+/* As vsvfi/filter/arguments.py declares them. */
 static const char *const INTERPOLATE_ARGS =
     "clip:vnode;model:data:opt;factor:float:opt;factor_num:int:opt;factor_den:int:opt;fps_num:int:opt;fps_den:int:opt;"
     "sc:int:opt;sc_threshold:float:opt;sc_mode:data:opt;device:data:opt;precision:data:opt;weights:data[]:opt;"
     "quality:data:opt;scale:float:opt;tile:int[]:opt;num_streams:int:opt;duplicates:data:opt;";
 
-/* Call the Python implementation of `name`; an error lands in `out` under the function's name. */
-static int call_python(const char *name, const VSMap *in, VSMap *out, VSCore *core, const VSAPI *vsapi) {
+/* Call the Python implementation of `name`; 0 with an error on `out` where it fails. */
+static int call_python(const char *name, const VSMap *in, VSMap *result, VSMap *out, VSCore *core, const VSAPI *vsapi) {
     char error[1024];
     VSFunction *implementation = python_implementation(name, core, vsapi, error, sizeof error);
     if (!implementation) {
         set_error(out, name, error, vsapi);
         return 0;
     }
-    vsapi->callFunction(implementation, in, out);
+    const VSCore *outer = gather_allow(core);
+    vsapi->callFunction(implementation, in, result);
+    gather_allow(outer);
     vsapi->freeFunction(implementation);
-    const char *problem = vsapi->mapGetError(out);
-    if (!problem) {
-        int unset;
-        problem = vsapi->mapGetData(out, "error", 0, &unset);
-    }
-    if (problem) {
+    const char *problem = error_of(result, vsapi);
+    if (problem)
         set_error(out, name, problem, vsapi);
-        return 0;
-    }
-    return 1;
+    return !problem;
 }
 
 static void VS_CC interpolate_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     (void)data;
     VSMap *plan = vsapi->createMap();
-    if (call_python("Interpolate", in, plan, core, vsapi))
+    if (call_python("Interpolate", in, plan, out, core, vsapi))
         interpolate_node(plan, out, core, vsapi);
-    else
-        vsapi->mapSetError(out, vsapi->mapGetError(plan));
     vsapi->freeMap(plan);
 }
 
 static void VS_CC detect_scenes_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     (void)data;
     VSMap *result = vsapi->createMap();
-    if (call_python("DetectScenes", in, result, core, vsapi)) {
+    if (call_python("DetectScenes", in, result, out, core, vsapi)) {
         int unset;
         VSNode *node = vsapi->mapGetNode(result, "clip", 0, &unset);
         if (node)
             vsapi->mapConsumeNode(out, "clip", node, maReplace);
         else
             set_error(out, "DetectScenes", "the implementation returned no clip", vsapi);
-    } else {
-        vsapi->mapSetError(out, vsapi->mapGetError(result));
     }
     vsapi->freeMap(result);
 }
@@ -65,12 +57,9 @@ static void VS_CC detect_scenes_create(const VSMap *in, VSMap *out, void *data, 
 static void VS_CC models_list(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     (void)data;
     VSMap *result = vsapi->createMap();
-    if (call_python("Models", in, result, core, vsapi)) {
+    if (call_python("Models", in, result, out, core, vsapi))
         for (int i = 0; i < vsapi->mapNumElements(result, "names"); i++)
             vsapi->mapSetData(out, "names", vsapi->mapGetData(result, "names", i, NULL), -1, dtUtf8, maAppend);
-    } else {
-        vsapi->mapSetError(out, vsapi->mapGetError(result));
-    }
     vsapi->freeMap(result);
 }
 
@@ -99,6 +88,6 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
     vspapi->registerFunction("Models", "", "names:data[];", models_list, NULL, plugin);
     /* The two below serve vsvfi's Python side. */
     vspapi->registerFunction("Bind", "impl:func:opt;error:data:opt;", "", bind_implementation, NULL, plugin);
-    vspapi->registerFunction("Gather", "clip:vnode;like:vnode:opt;func:func;first:int;last:int;", "clip:vnode;",
-                             gather_create, NULL, plugin);
+    vspapi->registerFunction("Gather", "clip:vnode;like:vnode:opt;func:func;first:int;last:int;name:data;",
+                             "clip:vnode;", gather_create, NULL, plugin);
 }

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "python.h"
 
+#include "thread_local.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -11,12 +13,6 @@
 #include <psapi.h>
 #else
 #include <dlfcn.h>
-#endif
-
-#ifdef _MSC_VER
-#define THREAD_LOCAL __declspec(thread)
-#else
-#define THREAD_LOCAL _Thread_local
 #endif
 
 typedef struct Request {
@@ -87,6 +83,18 @@ VSFunction *python_implementation(const char *name, VSCore *core, const VSAPI *v
     return request.function;
 }
 
+/* Copy what fits, cut between two characters of UTF-8. */
+static void copy_text(char *to, size_t size, const char *from) {
+    size_t length = strlen(from);
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
 int python_bind(VSFunction *function, const char *error, VSCore *core) {
     if (!pending || pending->answered || pending->core != core)
         return 0;
@@ -94,25 +102,6 @@ int python_bind(VSFunction *function, const char *error, VSCore *core) {
     if (function)
         pending->function = pending->vsapi->addFunctionRef(function);
     else
-        snprintf(pending->error, pending->size, "%s", error ? error : "no implementation");
+        copy_text(pending->error, pending->size, error ? error : "no implementation");
     return 1;
-}
-
-void set_error(VSMap *map, const char *name, const char *text, const VSAPI *vsapi) {
-    char message[2048];
-    size_t length = strlen(text);
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
-        length--;
-    if (strncmp(text, "Traceback", 9) == 0) {
-        const char *line = text + length;
-        while (line > text && line[-1] != '\n')
-            line--;
-        length -= (size_t)(line - text);
-        text = line;
-    }
-    if (strncmp(text, "vsvfi.", 6) == 0)
-        snprintf(message, sizeof message, "%.*s", (int)length, text);
-    else
-        snprintf(message, sizeof message, "vsvfi.%s: %.*s", name, (int)length, text);
-    vsapi->mapSetError(map, message);
 }

@@ -10,7 +10,4 @@ VSFunction *python_implementation(const char *name, VSCore *core, const VSAPI *v
 /* Called back by vsvfi.filter.plugin, inside python_implementation and on its thread; 0 when nobody waits for it. */
 int python_bind(VSFunction *function, const char *error, VSCore *core);
 
-/* Sets "vsvfi.<name>: <text>" on a map; only the last line of a traceback is kept. */
-void set_error(VSMap *map, const char *name, const char *text, const VSAPI *vsapi);
-
 #endif
