@@ -26,6 +26,8 @@ USAGE = """usage: python3 dev.py COMMAND
   demo [ARGS]   set up what the filter needs, then: vsvfi demo ARGS
   test [ARGS]   set up everything, then: ruff, mypy, pytest ARGS
   setup         set up everything
+  gpu [ARGS]    check and measure on a GPU; --prepare makes a folder to carry to a machine without network,
+                --carry DIR runs from such a folder with this Python (benchmarks/gpu/run.py says the rest)
 """
 
 
@@ -88,6 +90,16 @@ def environment():
     return dict(os.environ, PATH=str(BIN) + os.pathsep + os.environ.get("PATH", ""))
 
 
+def gpu(arguments):
+    """Prepare the run on a GPU, or do it: from a carried folder without .venv, which such a machine cannot make."""
+    scripts = HERE / "benchmarks" / "gpu"
+    if "--prepare" in arguments:
+        set_up(["dev"], LOCAL_PACKAGES)
+        run(PYTHON, scripts / "prepare.py", *(argument for argument in arguments if argument != "--prepare"))
+    else:
+        run(sys.executable if "--carry" in arguments else PYTHON, scripts / "run.py", *arguments)
+
+
 def main(arguments):
     """Run one command of the usage text."""
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
@@ -103,6 +115,8 @@ def main(arguments):
             # A process for each part: hundreds of networks in one process would share its memory and global state.
             for part in [[]] if rest else TEST_PARTS:
                 run(PYTHON, "-m", "pytest", *part, *rest, env=environment())
+    elif command == "gpu":
+        gpu(rest)
     else:
         sys.exit(USAGE)
 

@@ -14,10 +14,12 @@ import ctypes
 import gc
 import os
 import platform
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,6 +41,9 @@ type Inputs = tuple[Tensor, ...]
 type Run = Callable[..., object]
 
 FULL = (1080, 1920)
+
+BATCH = 10
+"""Runs in a row that are timed together on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +210,12 @@ class Machine:
 
     def seconds(self, run: Callable[[], object], repeat: int) -> float:
         """The shortest of ``repeat`` runs after a first one; of the first alone where that is slow."""
+        if self.device == "cuda":
+            return self._gpu_seconds(run, repeat)
         best = float("inf")
         for turn in range(repeat + 1):
-            if self.device == "cuda":
-                torch.cuda.synchronize()
             start = self.clock()
             run()
-            if self.device == "cuda":
-                torch.cuda.synchronize()
             taken = self.clock() - start
             if turn > 0 or taken > 5:
                 best = min(best, taken)
@@ -220,9 +223,34 @@ class Machine:
                 break
         return best
 
-    def bandwidth(self) -> float:
-        """Bytes per second that a large copy reads and writes."""
-        source = torch.rand(2**26, device=self.device)
+    @staticmethod
+    def _gpu_seconds(run: Callable[[], object], repeat: int) -> float:
+        """GPU time of a run, the median of ``repeat`` batches: a run of microseconds is shorter than its launch."""
+        side = torch.cuda.Stream()
+        with torch.cuda.stream(side):
+            run()
+            side.synchronize()
+            try:
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph, stream=side):
+                    for _ in range(BATCH):
+                        run()
+                batch: Callable[[], object] = graph.replay
+            except RuntimeError:  # what asks for values on the host cannot be captured
+                batch = lambda: [run() for _ in range(BATCH)]  # noqa: E731
+            times = []
+            for _ in range(repeat + 1):
+                start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                start.record()
+                batch()
+                stop.record()
+                stop.synchronize()
+                times.append(start.elapsed_time(stop) / 1e3 / BATCH)
+        return statistics.median(times[1:])
+
+    def bandwidth(self, count: int = 2**26) -> float:
+        """Bytes per second that a large copy of ``count`` floats reads and writes."""
+        source = torch.rand(count, device=self.device)
         target = torch.empty_like(source)
         return 2 * source.nbytes / self.seconds(lambda: target.copy_(source), 10)
 
@@ -262,35 +290,49 @@ def nbytes(result: object) -> int:
     return sum(nbytes(part) for part in result) if isinstance(result, tuple) else 0
 
 
-def measure(entry: Entry, machine: Machine, bandwidth: float, repeat: int) -> str:
-    """The table's line of one entry."""
+def measure(
+    entry: Entry, machine: Machine, full: tuple[int, int] = FULL, *, repeat: int = 5, ratios: bool = True
+) -> dict[str, Any]:
+    """What one entry needs at ``full`` size (height, width); with ``ratios``, also how much longer others take."""
     torch.manual_seed(0)
-    height, width = (length // entry.divide for length in FULL)
+    height, width = (max(8, length // entry.divide) for length in full)
     inputs = tuple(tensor.to(machine.device) for tensor in entry.make(height, width))
     entry.run(*inputs)  # What is made once, threads and compiled kernels, is not measured.
     peak = machine.peak(lambda: entry.run(*inputs))
-    taken = machine.seconds(lambda: entry.run(*inputs), repeat)
-    moved, output = nbytes(inputs) + nbytes(entry.run(*inputs)), nbytes(entry.run(*inputs))
-    extra = "-" if peak is None else f"{1 + max(0, peak - output) / moved:.2f}"
+    output = nbytes(entry.run(*inputs))
+    moved = nbytes(inputs) + output
+    figures = {
+        "size": [width, height],
+        "seconds": machine.seconds(lambda: entry.run(*inputs), repeat),
+        "bytes": moved,
+        "memory": None if peak is None else 1 + max(0, peak - output) / moved,
+    }
+    if not ratios:
+        return figures
     small = [max(8, int(length / entry.small)) for length in (height, width)]
     inputs = tuple(tensor.to(machine.device) for tensor in entry.make(small[0], small[1]))
     ours = machine.seconds(lambda: entry.run(*inputs), repeat)
-    reference = machine.seconds(lambda: entry.reference(*inputs), 3) / ours
+    figures |= {"small": small[::-1], "reference": machine.seconds(lambda: entry.reference(*inputs), 3) / ours}
+    if entry.alternative is not None:
+        name, run = entry.alternative
+        figures["alternative"] = [name, machine.seconds(lambda: run(*inputs), 3) / ours]
+    return figures
+
+
+def line(entry: Entry, figures: dict[str, Any], bandwidth: float) -> str:
+    """The table's line of one entry."""
+    alternative = figures.get("alternative")
     cells = [
         entry.name,
-        f"{width}x{height}",
-        f"{taken * 1e3:.1f}",
-        f"{moved / 2**20:.0f}",
-        f"{moved / taken / bandwidth:.0%}",
-        extra,
-        f"{small[1]}x{small[0]}",
-        f"{reference:.1f}",
+        "{}x{}".format(*figures["size"]),
+        f"{figures['seconds'] * 1e3:.3g}",
+        f"{figures['bytes'] / 2**20:.0f}",
+        f"{figures['bytes'] / figures['seconds'] / bandwidth:.0%}",
+        "-" if figures["memory"] is None else f"{figures['memory']:.2f}",
+        "{}x{}".format(*figures["small"]),
+        f"{figures['reference']:.1f}",
+        f"{alternative[0]}: {alternative[1]:.1f}" if alternative else "-",
     ]
-    if entry.alternative is None:
-        cells.append("-")
-    else:
-        name, run = entry.alternative
-        cells.append(f"{name}: {machine.seconds(lambda: run(*inputs), 3) / ours:.1f}")
     return f"| {' | '.join(cells)} |"
 
 
@@ -320,7 +362,8 @@ def main() -> None:
     with torch.inference_mode():
         for entry in entries():
             if arguments.only in entry.name:
-                print(measure(entry, machine, bandwidth, arguments.repeat), flush=True)
+                figures = measure(entry, machine, repeat=arguments.repeat)
+                print(line(entry, figures, bandwidth), flush=True)
 
 
 if __name__ == "__main__":
