@@ -1,7 +1,9 @@
-"""Set up the checkout and run its jobs: ``python3 dev.py demo`` or ``python3 dev.py test``.
+"""Set up the checkout and run its jobs: ``python3 dev.py demo``, ``python3 dev.py lint`` or ``python3 dev.py test``.
 
-Runs on any Python 3; looks for 3.12 or later, makes ``.venv`` in the checkout with pip, and goes on in there.
+Runs on Python 3.7 or later. It looks for 3.12 or later, makes ``.venv`` in the checkout and continues in there.
 """
+
+from __future__ import annotations
 
 import os
 import pathlib
@@ -24,14 +26,15 @@ TEST_PARTS = [
 USAGE = """usage: python3 dev.py COMMAND
 
   demo [ARGS]   set up what the filter needs, then: vsvfi demo ARGS
-  test [ARGS]   set up everything, then: ruff, mypy, pytest ARGS
+  lint          set up everything, then: ruff check, ruff format --check, mypy
+  test [ARGS]   the same as lint, then: pytest ARGS
   setup         set up everything
   gpu [ARGS]    check and measure on a GPU; --prepare makes a folder to carry to a machine without network,
                 --carry DIR runs from such a folder with this Python (benchmarks/gpu/run.py says the rest)
 """
 
 
-def is_new_enough(python):
+def is_new_enough(python: str) -> bool:
     """Whether this interpreter exists and is Python 3.12 or later."""
     check = "import sys; sys.exit(sys.version_info < (3, 12))"
     try:
@@ -40,7 +43,7 @@ def is_new_enough(python):
         return False
 
 
-def find_python():
+def find_python() -> str:
     """The newest Python of at least 3.12 that runs here: this one, those on the PATH, pyenv's."""
     names = ["python3.14", "python3.13", "python3.12", "python3", "python"]
     candidates = [sys.executable, *filter(None, map(shutil.which, names))]
@@ -49,31 +52,33 @@ def find_python():
     for candidate in candidates:
         if is_new_enough(candidate):
             return candidate
-    sys.exit("vsvfi needs Python 3.12 or later; none was found on the PATH or under pyenv. Install one and try again.")
+    raise SystemExit(
+        "vsvfi needs Python 3.12 or later; none was found on the PATH or under pyenv. Install one and try again."
+    )
 
 
-def run(*command, env=None):
+def run(*command: object, env: dict[str, str] | None = None) -> None:
     """Run a command in the checkout; stop with its exit status where it fails."""
     status = subprocess.run([str(part) for part in command], cwd=HERE, env=env, check=False).returncode
     if status:
         sys.exit(status)
 
 
-def succeeds(*command):
+def succeeds(*command: object) -> bool:
     """Whether a command in the checkout exits with 0."""
     return subprocess.run([str(part) for part in command], cwd=HERE, check=False).returncode == 0
 
 
-def install(*arguments):
+def install(*arguments: str) -> None:
     """Install into .venv: with uv, which pip brings and which is many times faster, else with pip itself."""
-    pip = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    uv = [PYTHON, "-m", "uv", "--quiet", "pip", "install", "--python", PYTHON]
+    pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
     if not (succeeds(*pip, "uv") and succeeds(*uv, *arguments)):
         print("uv cannot install this here; trying pip ...", flush=True)
         run(*pip, *arguments)
 
 
-def set_up(extras, packages=()):
+def set_up(extras: list[str], packages: list[str]) -> None:
     """Make .venv, install the checkout (editable) with these extras, and tell vspipe about the environment."""
     if not is_new_enough(str(PYTHON)):
         print("Making .venv ...", flush=True)
@@ -85,12 +90,12 @@ def set_up(extras, packages=()):
     run(PYTHON, "-m", "vapoursynth", "config")
 
 
-def environment():
+def environment() -> dict[str, str]:
     """This environment with .venv first on the PATH, so that vspipe and the tools are found."""
     return dict(os.environ, PATH=str(BIN) + os.pathsep + os.environ.get("PATH", ""))
 
 
-def gpu(arguments):
+def gpu(arguments: list[str]) -> None:
     """Prepare the run on a GPU, or do it: from a carried folder without .venv, which such a machine cannot make."""
     scripts = HERE / "benchmarks" / "gpu"
     if "--prepare" in arguments:
@@ -100,18 +105,24 @@ def gpu(arguments):
         run(sys.executable if "--carry" in arguments else PYTHON, scripts / "run.py", *arguments)
 
 
-def main(arguments):
+def lint() -> None:
+    """Check style, format and types of everything."""
+    run(BIN / "ruff", "check", ".")
+    run(BIN / "ruff", "format", "--check", ".")
+    run(BIN / "mypy")
+
+
+def main(arguments: list[str]) -> None:
     """Run one command of the usage text."""
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if command == "demo":
-        set_up(["encode"])
+        set_up(["encode"], [])
         run(BIN / "vsvfi", "demo", *rest, env=environment())
-    elif command in ("test", "setup"):
+    elif command in ("lint", "test", "setup"):
         set_up(["dev"], LOCAL_PACKAGES)
+        if command != "setup":
+            lint()
         if command == "test":
-            run(BIN / "ruff", "check", ".")
-            run(BIN / "ruff", "format", "--check", ".")
-            run(BIN / "mypy")
             # A process for each part: hundreds of networks in one process would share its memory and global state.
             for part in [[]] if rest else TEST_PARTS:
                 run(PYTHON, "-m", "pytest", *part, *rest, env=environment())

@@ -33,7 +33,8 @@ def plane_frame(picture: NDArray[np.uint8]) -> PlaneFrame:
 def middlebury(folder: Path) -> Iterator[tuple[str, Triplet]]:
     for sequence in sorted(path for path in folder.iterdir() if (path / "frame10i11.png").is_file()):
         first, truth, second = (
-            cv2.imread(str(sequence / f"{name}.png")) for name in ("frame10", "frame10i11", "frame11")
+            np.asarray(cv2.imread(str(sequence / f"{name}.png")), np.uint8)
+            for name in ("frame10", "frame10i11", "frame11")
         )
         yield sequence.name, (first, truth, second)
 
@@ -41,7 +42,7 @@ def middlebury(folder: Path) -> Iterator[tuple[str, Triplet]]:
 def video(path: Path, starts: range) -> Iterator[Triplet]:
     capture = cv2.VideoCapture(str(path))
     wanted = {start + k for start in starts for k in range(3)}
-    frames = {n: capture.read()[1] for n in range(max(wanted) + 1)}
+    frames = {n: np.asarray(capture.read()[1], np.uint8) for n in range(max(wanted) + 1)}
     for start in starts:
         yield frames[start], frames[start + 1], frames[start + 2]
 

@@ -24,14 +24,16 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsvfi.commands.clips import Clip, core
+
 type Picture = NDArray[np.uint8]
-type Method = Callable[[vs.VideoNode], vs.VideoNode]
+type Method = Callable[[Clip], Clip]
 
 
-def clip_of(pictures: Sequence[Picture]) -> vs.VideoNode:
+def clip_of(pictures: Sequence[Picture]) -> Clip:
     """An RGB24 clip of pictures ``(H, W, 3)``."""
     height, width = pictures[0].shape[:2]
-    blank = vs.core.std.BlankClip(
+    blank = core.std.BlankClip(
         width=width, height=height, format=vs.RGB24, length=len(pictures), fpsnum=25, fpsden=1, keep=True
     )
 
@@ -41,22 +43,22 @@ def clip_of(pictures: Sequence[Picture]) -> vs.VideoNode:
             np.asarray(frame[plane])[...] = pictures[n][..., plane]
         return frame
 
-    return vs.core.std.ModifyFrame(blank, blank, fill)
+    return core.std.ModifyFrame(blank, blank, fill)
 
 
-def picture_of(clip: vs.VideoNode, n: int) -> Picture:
+def picture_of(clip: Clip, n: int) -> Picture:
     """Frame ``n`` of an RGB24 clip."""
     with clip.get_frame(n) as frame:
         return np.stack([np.asarray(frame[plane]) for plane in range(3)], -1)
 
 
-def blend(clip: vs.VideoNode) -> vs.VideoNode:
+def blend(clip: Clip) -> Clip:
     """The mean of two frames."""
-    middle = vs.core.std.Merge(clip, clip[1:] + clip[-1])
-    return vs.core.std.Interleave([clip, middle])
+    middle = core.std.Merge(clip, clip[1:] + clip[-1])
+    return core.std.Interleave([clip, middle])
 
 
-def mvtools(clip: vs.VideoNode) -> vs.VideoNode:
+def mvtools(clip: Clip) -> Clip:
     """FlowFPS with half-pixel vectors of overlapping 16x16 blocks, in 4:4:4."""
     yuv = clip.resize.Bicubic(format=vs.YUV444P8, matrix_s="709", range_s="full")
     prepared = yuv.mv.Super(pel=2)
@@ -86,7 +88,7 @@ def car(folder: Path, method: Method, every: int = 1) -> dict[str, float]:
     capture = cv2.VideoCapture(str(folder / "car-turn.mp4"))
     frames = []
     while (read := capture.read())[0]:
-        frames.append(np.ascontiguousarray(read[1][..., ::-1]))
+        frames.append(np.ascontiguousarray(read[1][..., ::-1], np.uint8))
     made = method(clip_of(frames[::2]))
     return {str(n): psnr(picture_of(made, n), frames[n]) for n in range(1, len(frames) - 1, 2 * every)}
 
@@ -96,7 +98,9 @@ def middlebury(folder: Path, method: Method) -> dict[str, float]:
     result = {}
     for sequence in sorted((folder / "middlebury").iterdir()):
         names = ("frame10.png", "frame11.png", "frame10i11.png")
-        first, second, truth = (np.ascontiguousarray(cv2.imread(str(sequence / name))[..., ::-1]) for name in names)
+        first, second, truth = (
+            np.ascontiguousarray(np.asarray(cv2.imread(str(sequence / name)), np.uint8)[..., ::-1]) for name in names
+        )
         result[sequence.name] = psnr(picture_of(method(clip_of([first, second])), 1), truth)
     return result
 

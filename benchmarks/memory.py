@@ -8,6 +8,7 @@ memory creeps by some tens of MiB over the first ten thousand frames before it s
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -47,7 +48,7 @@ def readings(model: str, frames: int) -> list[tuple[int, float]]:
         )
         found: list[tuple[int, float]] = []
         text = b""
-        assert process.stderr is not None
+        assert isinstance(process.stderr, io.BufferedReader)
         while chunk := process.stderr.read1(4096):
             text = (text + chunk)[-4096:]
             done = re.findall(rb"Frame: (\d+)/", text)

@@ -175,7 +175,12 @@ def entries() -> Iterator[Entry]:
         "flow_projection", lambda h, w: (smooth_flow(h, w),), ops.flow_projection,
         lambda f: flow_projection_reference(f, None, True, True), small=1,
     )  # fmt: skip
-    yield Entry("adacof 5x5, RGB", adacof_inputs, ops.adacof, lambda *t: adacof_reference(*t, 1))
+    yield Entry(
+        "adacof 5x5, RGB",
+        adacof_inputs,
+        ops.adacof,
+        lambda image, weights, x, y: adacof_reference(image, weights, x, y, 1),
+    )
     yield Entry("separable_conv 51, RGB", separable_inputs, ops.separable_conv, separable_conv_reference)
     # Unfolded windows are 2,601 times as large as the image.
     yield Entry(
@@ -188,7 +193,7 @@ def entries() -> Iterator[Entry]:
     )  # fmt: skip
     yield Entry(
         "deform_conv2d 3x3, 64 ch at 1/4", deform_inputs, deform,
-        lambda *t: deform_conv2d_reference(*t, 1, 1, 1), torchvision_deform(), 4,
+        lambda x, o, m, w: deform_conv2d_reference(x, o, m, w, 1, 1, 1), torchvision_deform(), 4,
     )  # fmt: skip
     yield Entry(
         "correlation_lookup 9x9 at 1/16", lookup_inputs, lambda v, c: ops.correlation_lookup([v], c),

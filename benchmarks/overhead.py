@@ -18,25 +18,27 @@ from pathlib import Path
 import numpy as np
 import vapoursynth as vs
 
+from vsvfi.commands.clips import Clip, core
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "fade"))
 os.environ["VSVFI_PLUGINS"] = "fade"
 
 ROUNDS = 5
 
 
-def source(frames: int) -> vs.VideoNode:
+def source(frames: int) -> Clip:
     """A clip that costs nothing to make."""
-    return vs.core.std.BlankClip(width=1920, height=1080, format=vs.YUV420P8, length=frames // 2, keep=True)
+    return core.std.BlankClip(width=1920, height=1080, format=vs.YUV420P8, length=frames // 2, keep=True)
 
 
-def ours(clip: vs.VideoNode, sc: int) -> vs.VideoNode:
+def ours(clip: Clip, sc: int) -> Clip:
     """The filter with the emptiest model."""
-    return vs.core.vsvfi.Interpolate(clip, model="first", sc=sc)
+    return core.vsvfi.Interpolate(clip, model="first", sc=sc)
 
 
-def frame_eval(clip: vs.VideoNode) -> vs.VideoNode:
+def frame_eval(clip: Clip) -> Clip:
     """What plugins written in Python do."""
-    doubled = vs.core.std.Interleave([clip, clip])
+    doubled = core.std.Interleave([clip, clip])
     following = clip[1:] + clip[-1]
 
     def make(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
@@ -45,29 +47,29 @@ def frame_eval(clip: vs.VideoNode) -> vs.VideoNode:
             np.asarray(frame[plane])[...] = np.asarray(f[0][plane])
         return frame
 
-    new = vs.core.std.ModifyFrame(clip, [clip, following], make)
+    new = core.std.ModifyFrame(clip, [clip, following], make)
 
-    together = vs.core.std.Interleave([clip, new])
-    return vs.core.std.FrameEval(doubled, lambda n: together if n % 2 else doubled)
+    together = core.std.Interleave([clip, new])
+    return core.std.FrameEval(doubled, lambda n: together if n % 2 else doubled)
 
 
-def milliseconds(clip: vs.VideoNode) -> float:
+def milliseconds(clip: Clip) -> float:
     """Time per output frame."""
     begin = time.perf_counter()
     for frame in clip.frames(close=True):
         frame.close()
-    return (time.perf_counter() - begin) * 1000 / clip.num_frames
+    return (time.perf_counter() - begin) * 1000 / len(clip)
 
 
 def main() -> None:
     """Print the table."""
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     clip = source(frames)
-    candidates: dict[str, Callable[[], vs.VideoNode]] = {
+    candidates: dict[str, Callable[[], Clip]] = {
         "vsvfi, empty model, sc=0": lambda: ours(clip, 0),
         "vsvfi, empty model, sc=1": lambda: ours(clip, 1),
         "FrameEval + ModifyFrame": lambda: frame_eval(clip),
-        "std.Interleave alone": lambda: vs.core.std.Interleave([clip, clip]),
+        "std.Interleave alone": lambda: core.std.Interleave([clip, clip]),
     }
     print(f"{vs.core.num_threads} threads, {frames} frames, best and median of {ROUNDS} rounds\n")
     print("| | best ms | median ms |\n|---|---|---|")

@@ -71,7 +71,7 @@ def main() -> None:
         for source, window in windows.items():
             full = render(backend, window)
             for precision, dtype in DTYPES.items():
-                products = contextlib.nullcontext() if given.true else QuickProducts()
+                products = contextlib.nullcontext() if given.true else QuickProducts()  # type: ignore[no-untyped-call]
                 with products, torch.autocast("cpu", dtype):
                     rows.setdefault(precision, {})[source] = round(psnr(full, render(backend, window)), 1)
         least = "".join(f"{min(rows[precision].values()):8.1f}" for precision in DTYPES)

@@ -18,6 +18,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsvfi.commands.clips import Clip, core
 from vsvfi.filter import scenes
 from vsvfi.models.info import PlaneFrame
 
@@ -35,10 +36,17 @@ class Material:
     def __init__(self, folder: Path, rng: np.random.Generator) -> None:
         self.rng = rng
         paths = sorted(folder.glob("photos/*.png"))
-        self.photos = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) for path in paths]
+        self.photos = [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.float32) for path in paths]
         self.footage = [video(path, 60) for path in sorted(folder.glob("footage/*-detection.mp4"))]
 
-    def shot(self, *, speed: float = 0.006, zoom: float = 0.003, photo: int | None = None, place=None) -> Shot:
+    def shot(
+        self,
+        *,
+        speed: float = 0.006,
+        zoom: float = 0.003,
+        photo: int | None = None,
+        place: NDArray[np.float64] | None = None,
+    ) -> Shot:
         """A camera that moves over a photograph: ``speed`` in picture widths a frame, ``zoom`` in parts a frame."""
         rng = self.rng
         picture = self.photos[rng.integers(len(self.photos)) if photo is None else photo]
@@ -53,8 +61,11 @@ class Material:
         def at(n: int) -> Picture:
             s = scale * (1 + rate) ** n
             cx, cy = np.array([x, y]) + (n - LENGTH / 2) * step / s
-            matrix = np.float32([[s, 0, WIDTH / 2 - s * cx], [0, s, HEIGHT / 2 - s * cy]])
-            out = cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
+            matrix = np.array([[s, 0, WIDTH / 2 - s * cx], [0, s, HEIGHT / 2 - s * cy]], np.float32)
+            out: Picture = np.asarray(
+                cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT),
+                np.float32,
+            )
             return out + rng.normal(0, noise, out.shape).astype(np.float32) if noise else out
 
         return at
@@ -69,7 +80,7 @@ class Material:
 def video(path: Path, limit: int) -> list[Picture]:
     """The first frames of a video, in luma, at the size of the events."""
     capture = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[Picture] = []
     while len(frames) < limit:
         found, frame = capture.read()
         if not found:
@@ -145,7 +156,7 @@ def cross_fade(m: Material) -> tuple[list[Picture], set[int]]:
 
 def fast_pan(m: Material) -> tuple[list[Picture], set[int]]:
     shot = m.shot(speed=0.08)
-    return [cv2.GaussianBlur(shot(n), (9, 1), 2) for n in range(LENGTH)], set()
+    return [np.asarray(cv2.GaussianBlur(shot(n), (9, 1), 2), np.float32) for n in range(LENGTH)], set()
 
 
 def zoom(m: Material) -> tuple[list[Picture], set[int]]:
@@ -156,10 +167,13 @@ def zoom(m: Material) -> tuple[list[Picture], set[int]]:
 def shake(m: Material) -> tuple[list[Picture], set[int]]:
     shot = m.shot()
     moves = m.rng.normal(0, 9, (LENGTH, 2))
-    return [
-        cv2.warpAffine(shot(n), np.float32([[1, 0, dx], [0, 1, dy]]), (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
-        for n, (dx, dy) in enumerate(moves)
-    ], set()
+
+    def moved(n: int) -> Picture:
+        dx, dy = moves[n]
+        matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        return np.asarray(cv2.warpAffine(shot(n), matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT), np.float32)
+
+    return [moved(n) for n in range(LENGTH)], set()
 
 
 def explosion(m: Material) -> tuple[list[Picture], set[int]]:
@@ -218,37 +232,37 @@ def ours(frames: list[NDArray[np.uint8]]) -> list[float]:
     ]
 
 
-def clip_of(frames: list[NDArray[np.uint8]]) -> vs.VideoNode:
+def clip_of(frames: list[NDArray[np.uint8]]) -> Clip:
     height, width = frames[0].shape
-    blank = vs.core.std.BlankClip(width=width, height=height, format=vs.GRAY8, length=len(frames), keep=True)
+    blank = core.std.BlankClip(width=width, height=height, format=vs.GRAY8, length=len(frames), keep=True)
 
     def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         out = f.copy()
         np.asarray(out[0])[:] = frames[n]
         return out
 
-    return vs.core.std.ModifyFrame(blank, blank, fill)
+    return core.std.ModifyFrame(blank, blank, fill)
 
 
-def marked(clip: vs.VideoNode, name: str) -> set[int]:
+def marked(clip: Clip, name: str) -> set[int]:
     return {n for n, frame in enumerate(clip.frames()) if n and frame.props.get(name, 0)}
 
 
 def plane_stats(frames: list[NDArray[np.uint8]]) -> set[int]:
     clip = clip_of(frames)
-    stats = vs.core.std.PlaneStats(clip, clip[0] + clip)
+    stats = core.std.PlaneStats(clip, clip[0] + clip)
     return {n for n, frame in enumerate(stats.frames()) if n < len(frames) and frame.props["PlaneStatsDiff"] > 0.1}
 
 
 def scxvid(frames: list[NDArray[np.uint8]]) -> set[int]:
-    return marked(vs.core.scxvid.Scxvid(vs.core.resize.Point(clip_of(frames), format=vs.YUV420P8)), "_SceneChangePrev")
+    return marked(core.scxvid.Scxvid(core.resize.Point(clip_of(frames), format=vs.YUV420P8)), "_SceneChangePrev")
 
 
 def mvutensils(frames: list[NDArray[np.uint8]]) -> set[int]:
-    clip = vs.core.resize.Point(clip_of(frames), format=vs.YUV420P8)
-    known = vs.core.mvu.Super(clip, blksize=[16, 16], overlap=[8, 8])
-    vectors = vs.core.mvu.Analyse(known, blksize=[16, 16], overlap=[8, 8], delta=-1)
-    return marked(vs.core.mvu.SCDetection(clip, vectors), "_SceneChangePrev")
+    clip = core.resize.Point(clip_of(frames), format=vs.YUV420P8)
+    known = core.mvu.Super(clip, blksize=[16, 16], overlap=[8, 8])
+    vectors = core.mvu.Analyse(known, blksize=[16, 16], overlap=[8, 8], delta=-1)
+    return marked(core.mvu.SCDetection(clip, vectors), "_SceneChangePrev")
 
 
 class Tally:
@@ -278,7 +292,7 @@ class Tally:
 def speed(photo: Picture) -> float:
     """Frames per second at 1080p of description and decision together, on this thread."""
     base = cv2.resize(np.clip(photo, 0, 255).astype(np.uint8), (2100, 1400), interpolation=cv2.INTER_CUBIC)
-    frames = [np.ascontiguousarray(base[60:1140, 8 * n : 8 * n + 1920]) for n in range(12)]
+    frames = [np.ascontiguousarray(base[60:1140, 8 * n : 8 * n + 1920], np.uint8) for n in range(12)]
     start = time.process_time()
     ours(frames)
     return len(frames) / (time.process_time() - start)

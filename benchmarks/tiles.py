@@ -82,7 +82,7 @@ def frames(scene: str, count: int, size: tuple[int, int]) -> list[Tensor]:
     width, height = size
     images = []
     for name in ("frame10.png", "frame11.png"):
-        image = cv2.cvtColor(cv2.imread(str(DATA / scene / name)), cv2.COLOR_BGR2RGB)
+        image = np.asarray(cv2.imread(str(DATA / scene / name)), np.uint8)[..., ::-1]
         top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
         part = np.ascontiguousarray(image[top : top + height, left : left + width].transpose(2, 0, 1))
         images.append(torch.from_numpy(part)[None].float() / 255)

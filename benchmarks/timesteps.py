@@ -32,7 +32,7 @@ from torch.nn import functional
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.models import registry, weights
-from vsvfi.models.info import BackendInfo, Options, load_object
+from vsvfi.models.info import BackendInfo, Options, Shapes, load_object
 
 FACTORS = (2, 4, 8, 16)
 CASES = Path(os.environ.get("VSVFI_PARITY_DIR", Path(__file__).resolve().parents[2] / "shared" / "parity"))
@@ -91,7 +91,7 @@ def timer(device: torch.device) -> Callable[[], float]:
     return clock
 
 
-def made(info: BackendInfo, shapes: dict[str, tuple[int, ...]], device: torch.device) -> TorchBackend:
+def made(info: BackendInfo, shapes: Shapes, device: torch.device) -> TorchBackend:
     """A backend around an untrained network of the published size."""
     network = load_object(info.build)(shapes).eval().requires_grad_(False).to(device)
     backend = load_object(info.backend)(info, network, Options())

@@ -11,6 +11,8 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsvfi.commands.clips import Clip, core
+
 type Draw = Callable[[int, list[NDArray[Any]]], None]
 
 
@@ -22,9 +24,9 @@ def drawn(
     size: tuple[int, int] = (64, 48),
     fps: Fraction = Fraction(25),
     props: Callable[[int], dict[str, Any]] = lambda n: {},
-) -> vs.VideoNode:
+) -> Clip:
     """A clip whose frame n has the planes that ``draw(n, planes)`` writes and the properties ``props(n)``."""
-    blank = vs.core.std.BlankClip(
+    blank = core.std.BlankClip(
         width=size[0],
         height=size[1],
         format=form,
@@ -41,12 +43,12 @@ def drawn(
             frame.props[name] = value
         return frame
 
-    return vs.core.std.ModifyFrame(blank, blank, make)
+    return core.std.ModifyFrame(blank, blank, make)
 
 
 def noise(
     *, length: int, form: int = vs.GRAY8, size: tuple[int, int] = (64, 48), still: bool = False, **given: Any
-) -> vs.VideoNode:
+) -> Clip:
     """Random pictures: the same one in every frame if ``still``."""
 
     def draw(n: int, planes: list[NDArray[Any]]) -> None:
@@ -62,7 +64,7 @@ def noise(
     return drawn(draw, length=length, form=form, size=size, **given)
 
 
-def ramp(*, length: int, form: int = vs.GRAY16, step: int = 512, **given: Any) -> vs.VideoNode:
+def ramp(*, length: int, form: int = vs.GRAY16, step: int = 512, **given: Any) -> Clip:
     """Flat pictures that get brighter by ``step`` code values a frame: a cross-fade at t is n + t steps bright."""
 
     def draw(n: int, planes: list[NDArray[Any]]) -> None:
@@ -72,17 +74,17 @@ def ramp(*, length: int, form: int = vs.GRAY16, step: int = 512, **given: Any) -
     return drawn(draw, length=length, form=form, **given)
 
 
-def without_rate(clip: vs.VideoNode, durations: Sequence[Fraction]) -> vs.VideoNode:
+def without_rate(clip: Clip, durations: Sequence[Fraction]) -> Clip:
     """The clip with variable frame rate: frame n lasts ``durations[n]`` seconds."""
     info = {"width": clip.width, "height": clip.height, "format": clip.format.id, "length": clip.num_frames}
-    blank = vs.core.std.BlankClip(**info, fpsnum=0, fpsden=1)
+    blank = core.std.BlankClip(**info, fpsnum=0, fpsden=1)
 
     def stamp(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
         frame.props["_DurationNum"], frame.props["_DurationDen"] = durations[n].as_integer_ratio()
         return frame
 
-    return vs.core.std.ModifyFrame(blank, clip, stamp)
+    return core.std.ModifyFrame(blank, clip, stamp)
 
 
 def planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
@@ -92,7 +94,8 @@ def planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
 
 def duration(frame: vs.VideoFrame) -> Fraction:
     """How long a frame is shown, in seconds."""
-    return Fraction(frame.props["_DurationNum"], frame.props["_DurationDen"])
+    numerator, denominator = (int(str(frame.props[f"_Duration{part}"])) for part in ("Num", "Den"))
+    return Fraction(numerator, denominator)
 
 
 @dataclass(frozen=True)

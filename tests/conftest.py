@@ -52,7 +52,7 @@ def vspipe(tmp_path: Path) -> Callable[..., Piped]:
         path = tmp_path / "script.vpy"
         path.write_text(f"import vapoursynth as vs\ncore = vs.core\n{script}\n")
         environment = {**os.environ, "PYTHONPATH": str(PLUGINS / "fade"), "VSVFI_PLUGINS": "fade"}
-        command = [program, *arguments, path, output]
+        command = [str(program), *arguments, str(path), output]
         done = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=False)
         return Piped(done.returncode, done.stdout, done.stderr.decode())
 

@@ -23,7 +23,7 @@ import vapoursynth as vs
 import vsvfi
 from vsvfi.backends.flow import INFOS
 from vsvfi.commands import ffmpeg
-from vsvfi.commands.clips import clip_of_images
+from vsvfi.commands.clips import clip_of_images, core
 from vsvfi.commands.demo import drawing
 from vsvfi.models.info import Layout
 
@@ -130,7 +130,7 @@ def _runnable(block: Block) -> str:
 def test_fragment_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     # The package of one's own that docs/plugins.md writes stands here for any: it brings the model that is built in.
     monkeypatch.setitem(sys.modules, "vsvfi_yours", SimpleNamespace(INFOS=INFOS))
-    clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=3, fpsnum=24000, fpsden=1001)
+    clip = core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=3, fpsnum=24000, fpsden=1001)
     names: dict[str, Any] = {"vs": vs, "core": vs.core, "clip": clip, "Layout": Layout}
     exec(compile(_runnable(block), str(block), "exec"), names)
     shown = names["clip"]

@@ -45,7 +45,7 @@ def test_a_script_uses_it_like_a_built_in_model(scratch: dict[str, str], tmp_pat
 
 
 def test_its_own_tests_pass(scratch: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEMPLATE]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TEMPLATE)]
     done = subprocess.run(command, capture_output=True, text=True, env=scratch, check=False, timeout=300)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout

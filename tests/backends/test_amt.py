@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -45,7 +46,7 @@ def names(model: str) -> tuple[tuple[str, str], ...]:
 
 def test_correlations_are_looked_up_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flow to frame 1 is divided by t and flow to frame 0 by 1 - t, which the checkpoints rely on."""
-    amt = network()
+    amt: Any = network()
     amt.decoder4.convblock[2].weight.zero_()
     amt.decoder4.convblock[2].bias[:4] = torch.tensor([3.0, 0.0, 0.0, 6.0])
     seen: list[tuple[Tensor, Tensor]] = []
@@ -67,7 +68,7 @@ def test_correlations_are_looked_up_as_in_training(monkeypatch: pytest.MonkeyPat
 
 def test_brightness_passes_through() -> None:
     """The common mean of both frames is taken off and put back on; the blend's convolutions see it."""
-    amt = network()
+    amt: Any = network()
     amt.blend[2].weight.zero_()
     first, second = frames()
     steps = torch.tensor([0.5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -77,7 +78,7 @@ def test_candidates_follow_one_motion(network: BMBC) -> None:
 def test_motion_is_scaled_back_to_the_frame() -> None:
     """A constant motion on the resized frames, 64 x 64, becomes one of the 40 x 50 frame."""
     torch.manual_seed(0)
-    network = example("bmbc").eval().requires_grad_(False)
+    network: Any = example("bmbc").eval().requires_grad_(False)
     finest = network.bmnet.levels["2"]
     for parameter in (*finest.predict.parameters(), *network.bmnet.context[-1].parameters()):
         parameter.zero_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -80,7 +81,7 @@ def test_fusion_sees_transposed_maps(network: CURE) -> None:
 
 def test_flows_are_in_half_image_sizes(network: CURE) -> None:
     """A flow of 16 pixels is 16 / ((W - 1) / 2) in x and 16 / ((H - 1) / 2) in y, at an odd size too."""
-    head = network.flow_estimator.update_block.flow_head.conv2
+    head: Any = network.flow_estimator.update_block.flow_head.conv2
     head.weight.zero_()
     head.bias.fill_(1.0)
     first, second = torch.rand(2, 1, 3, 69, 83)
@@ -93,7 +94,12 @@ def test_flows_are_estimated_once_a_pair(network: CURE, monkeypatch: pytest.Monk
     """Features once a frame, two flows a pair, and none of it for a timestep."""
     calls: list[str] = []
     flow = network.flow_estimator.flow
-    monkeypatch.setattr(network.flow_estimator, "flow", lambda *args: calls.append("flow") or flow(*args))
+
+    def spy(*frames: Any) -> Any:
+        calls.append("flow")
+        return flow(*frames)
+
+    monkeypatch.setattr(network.flow_estimator, "flow", spy)
     network.feature_encoder.register_forward_hook(lambda *_: calls.append("encode"))
     backend = CUREBackend(registry.find("cure"), network, Options())
     window = torch.rand(2, 1, 3, 64, 64).unbind(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "ema-vfi": {"width": 32, "depths": (4, 4), "motion_channels": (64, 128)},
     "ema-vfi-small": {"width": 16, "depths": (2, 2), "motion_channels": (64, 128)},
 }
@@ -139,7 +140,7 @@ def check_block(shifted: bool, size: tuple[int, int]) -> None:
 
 
 def test_network_sees_bgr() -> None:
-    backend = networks.example_backend(registry.find("ema-vfi"))
+    backend: Any = networks.example_backend(registry.find("ema-vfi"))
     frames = networks.example_frames(backend)
     seen: list[Tensor] = []
     backend.network.backbone.stage1.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))

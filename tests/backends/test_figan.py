@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -35,7 +36,7 @@ def test_scales_are_read_off_the_shapes() -> None:
 
 def test_motion_needs_no_rescaling_between_scales() -> None:
     """Gamma is a fraction of the frame: found at the coarsest scale only, it moves every scale by its share."""
-    network = FIGAN(scales=2, width=4).requires_grad_(False)
+    network: Any = FIGAN(scales=2, width=4).requires_grad_(False)
     for module in (network.coarse, network.residuals[0]):
         module[-1].weight.zero_()
         module[-1].bias.zero_()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -135,7 +137,7 @@ def test_rendering_in_strips(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) 
 
 def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
     """One pixel reaches exactly so many rows up and down through the final decoder's convolutions."""
-    block = network.final_decoder.convblock
+    block: Any = network.final_decoder.convblock
     for parameter in block.parameters():
         parameter.fill_(0.01 if parameter.dim() == 4 else 0)
     impulse = torch.zeros(1, block[0][0].in_channels, 41, 3, dtype=torch.float64)
@@ -147,11 +149,17 @@ def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
 def test_flows_are_estimated_once_a_pair(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features once a frame, two flows a pair, and none of it for a timestep."""
     calls: list[str] = []
+
+    def counted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(*args: Any) -> Any:
+            calls.append(name)
+            return method(*args)
+
+        return spy
+
     estimator = network.flow_estimator
     for name in ("encode", "flow"):
-        method = getattr(estimator, name)
-        spy = lambda *args, name=name, method=method: calls.append(name) or method(*args)  # noqa: E731
-        monkeypatch.setattr(estimator, name, spy)
+        monkeypatch.setattr(estimator, name, counted(name, getattr(estimator, name)))
     model = backend(network)
     first, second = frames()
     state = model.prepare((first, second), (model.encode(first), model.encode(second)))

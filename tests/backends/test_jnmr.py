@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -158,7 +160,7 @@ class TestPrior:
         """A pan by (3, 0) pixels; nothing between equal frames."""
         rng = np.random.default_rng(0)
         wide = cv2.resize(rng.integers(0, 255, (8, 16)).astype(np.uint8), (128, 64), interpolation=cv2.INTER_CUBIC)
-        lumas = [np.ascontiguousarray(wide[:, 20 - x : 84 - x]) for x in (0, 0, 3, 6)]
+        lumas: list[NDArray[Any]] = [np.ascontiguousarray(wide[:, 20 - x : 84 - x]) for x in (0, 0, 3, 6)]
         flows = measure_flows((lumas[0], lumas[1], lumas[2], lumas[3]))
         assert flows.shape == (4, 2, 64, 64)
         means = flows[:, :, 8:-8, 8:-8].mean((2, 3))
@@ -169,7 +171,7 @@ class TestPrior:
         """A ball of 12 pixels that flies 20 a frame over a still wall: a pyramid's coarse levels do not show it."""
         rng = np.random.default_rng(1)
         wall = cv2.resize(rng.integers(60, 120, (24, 40)).astype(np.uint8), (320, 192), interpolation=cv2.INTER_CUBIC)
-        lumas = []
+        lumas: list[NDArray[Any]] = []
         for x in (60, 80, 100, 120):
             picture = wall.copy()
             cv2.circle(picture, (x, 96), 6, 255, -1)

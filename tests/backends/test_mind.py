@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -34,7 +35,7 @@ def test_activation_is_read_off_the_shapes() -> None:
 def test_last_activation_clips() -> None:
     """The re-implementation ends in ReLU, so frames never go below black."""
     torch.manual_seed(0)
-    network = MIND(widths=(2, 2, 2, 2, 2), activation=nn.ReLU).requires_grad_(False)
+    network: Any = MIND(widths=(2, 2, 2, 2, 2), activation=nn.ReLU).requires_grad_(False)
     network.out.bias.fill_(-1.0)
     frames = torch.rand(2, 1, 3, 32, 32)
     assert network(*frames).min() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import published
@@ -13,7 +14,12 @@ from vsvfi.backends.sepconv.network import Kernels, SepConv, build, example
 from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
 
-PUBLISHED = ((r"^(conv|deconv|upsample|vertical|horizontal)", lambda match: "module" + match[0].capitalize()),)
+
+def with_module(match: re.Match[str]) -> str:
+    return "module" + match[0].capitalize()
+
+
+PUBLISHED = ((r"^(conv|deconv|upsample|vertical|horizontal)", with_module),)
 
 
 @pytest.fixture

@@ -37,8 +37,9 @@ def network() -> ZoomingSlowMo:
     network = example("zooming-slow-mo").eval().requires_grad_(False)
     for module in network.modules():
         # Untrained offsets are zero: move the taps, so that a mistake in them shows.
-        if hasattr(module, "offset_and_mask"):
-            torch.nn.init.normal_(module.offset_and_mask.weight, std=0.2)
+        for name, layer in module.named_children():
+            if name == "offset_and_mask":
+                torch.nn.init.normal_(layer.get_parameter("weight"), std=0.2)
     return network
 
 

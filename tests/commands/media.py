@@ -95,6 +95,6 @@ def contents(path: Path) -> Contents:
                 int(context.color_trc),
                 int(context.colorspace),
             ),
-            sample_aspect=Fraction(video.sample_aspect_ratio or 1),
+            sample_aspect=Fraction(str(video.sample_aspect_ratio or 1)),
             codec=context.name,
         )

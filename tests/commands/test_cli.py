@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,6 +29,11 @@ COMMANDS = ("demo", "models", "doctor", "render", "compare", "eval", "weights")
 
 def _console() -> Console:
     return Console(file=StringIO(), width=160)
+
+
+def _said(console: Console) -> str:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,13 +115,12 @@ def test_script_is_printed_without_an_output(tmp_path: Path, monkeypatch: pytest
     assert "say where to write" in result.output
 
 
-def _info(name: str, **more: object) -> BackendInfo:
-    options = {"name": name, "summary": f"model {name}", "backend": "nowhere:Nothing", **more}
-    return BackendInfo(**options)
+def _info(name: str, **more: Any) -> BackendInfo:
+    return BackendInfo(name=name, summary=f"model {name}", backend="nowhere:Nothing", **more)
 
 
 @pytest.fixture
-def some_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def some_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Three models: one that runs, one without its weights, one whose licence forbids commercial use."""
     known = Checkpoint(name="l1", file="l1.pth", url="https://example.org/l1.pth", license="CC-BY-NC")
     infos = (
@@ -137,7 +144,7 @@ def test_models_are_listed_with_what_is_missing() -> None:
     assert availability.usable_models() == ["narrow", "planes"]
     console = _console()
     models_tool.list_models(console)
-    now, _, later = console.file.getvalue().partition("Needs weights")
+    now, _, later = _said(console).partition("Needs weights")
     assert "planes" in now
     assert re.search(r"narrow.*non-commercial.*model narrow", now)
     assert re.search(r"narrow +1/2 +2 ", now)
@@ -147,7 +154,7 @@ def test_models_are_listed_with_what_is_missing() -> None:
 
 @pytest.mark.usefixtures("some_models")
 def test_models_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = {entry.info.name: entry for entry in availability.availability()}
     assert found["planes"].usable
     assert (found["narrow"].install, found["narrow"].lack) == ("pip install 'vsvfi[torch]'", "torch")
@@ -173,7 +180,7 @@ def test_versions_are_listed_in_the_order_of_their_numbers(monkeypatch: pytest.M
 def test_weights_are_listed_with_place_and_licence(tmp_path: Path) -> None:
     console = _console()
     weights_tool.list_weights(console)
-    said = console.file.getvalue()
+    said = _said(console)
     assert "https://example.org/l1.pth" in said
     assert "CC-BY-NC" in said
     assert str(tmp_path) in said
@@ -193,8 +200,8 @@ def test_added_weights_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     weights_tool.add_weights("dain", [tmp_path / "a.pth", tmp_path / "b.pth"], None, console)
     weights_tool.add_weights(str(tmp_path / "a.pth"), [], "mine", console)
     assert calls == [("a.pth", "dain", None), ("b.pth", "dain", None), ("a.pth", None, "mine")]
-    assert "b.pth is dain, part depth; kept as 'best'" in console.file.getvalue()
-    assert "not for commercial use: none stated; fine-tuned from NVIDIA's PWC-Net" in console.file.getvalue()
+    assert "b.pth is dain, part depth; kept as 'best'" in _said(console)
+    assert "not for commercial use: none stated; fine-tuned from NVIDIA's PWC-Net" in _said(console)
 
 
 def test_a_model_alone_is_no_file() -> None:

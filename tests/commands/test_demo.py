@@ -32,7 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[demo.Result, list[str
     """What one run of the demo in a process of its own measured, and which heavy packages it imported."""
     folder = tmp_path_factory.mktemp("demo")
     subprocess.run([sys.executable, "-c", RUN, str(folder)], check=True)
-    return pickle.loads((folder / "result.pickle").read_bytes())
+    made: tuple[demo.Result, list[str]] = pickle.loads((folder / "result.pickle").read_bytes())
+    return made
 
 
 @pytest.fixture(scope="module")

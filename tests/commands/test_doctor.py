@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 from vsvfi.commands import doctor
+from vsvfi.commands.clips import core
 from vsvfi.models import registry, weights
 
 
@@ -79,7 +81,7 @@ def test_native_plugin_that_does_not_load(monkeypatch: pytest.MonkeyPatch, tmp_p
     path.write_bytes(b"not a library")
 
     def load(path: str) -> None:
-        vs.core.std.LoadPlugin(path)
+        core.std.LoadPlugin(path)
 
     _fake_core(monkeypatch, tmp_path, load)
     found = _only(doctor._plugin(), "broken")
@@ -184,7 +186,7 @@ def test_driver_that_is_too_old(
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(doctor.shutil, "which", lambda name, **_: str(tool))
+    monkeypatch.setattr(shutil, "which", lambda name, **_: str(tool))
     found = _only(doctor._torch(), "broken")
     assert "there is an NVIDIA driver, but torch cannot use it" in found.detail
     assert "CUDA 13.0" in found.remedy

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from rich.console import Console
 
 from vsvfi.commands.evaluate import command as tool
 from vsvfi.commands.evaluate import metrics
+from vsvfi.commands.evaluate.datasets import DATASETS, Sample
 from vsvfi.errors import VsvfiError
 from vsvfi.models import registry
 
@@ -25,6 +28,11 @@ OPTIONS = {"model": "flow", "device": "cpu", "precision": "auto"}
 
 def _console() -> Console:
     return Console(file=StringIO(), width=200)
+
+
+def _said(console: Console) -> str:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def _grey(path: Path, level: int, size: tuple[int, int] = (48, 32)) -> None:
@@ -61,7 +69,7 @@ def test_csv_and_json_are_written(triplets: Path, tmp_path: Path) -> None:
     assert report["samples"] == report["frames"] == 2
     assert report["options"] == OPTIONS
     assert report["measured"]["mae"] == 1.0
-    assert "48.13" in console.file.getvalue()
+    assert "48.13" in _said(console)
 
 
 def test_resume_measures_only_what_is_missing(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +77,7 @@ def test_resume_measures_only_what_is_missing(triplets: Path, tmp_path: Path, mo
     seen: list[str] = []
     measure = tool.measure
 
-    def spy(samples, options):
+    def spy(samples: list[Sample], options: dict[str, Any]) -> Any:
         seen.extend(sample.name for sample in samples)
         return measure(samples, options)
 
@@ -85,7 +93,7 @@ def test_an_interruption_keeps_what_was_measured(
 ) -> None:
     measure = tool.measure
 
-    def broken(samples, options):
+    def broken(samples: list[Sample], options: dict[str, Any]) -> Iterator[Any]:
         yield next(measure(samples, options))
         raise KeyboardInterrupt
 
@@ -155,14 +163,14 @@ def test_published_figures_are_printed_beside(triplets: Path, tmp_path: Path) ->
     assert tool.published("jnmr", "vimeo90k-septuplet") == {}
     console = _console()
     tool._print(
-        tool.DATASETS["vimeo90k-triplet"],
+        DATASETS["vimeo90k-triplet"],
         "ifrnet",
         {"psnr": 35.79, "ssim": 0.97931, "rmse": 4.5, "mae": 2.5},
         tool.published("ifrnet", "vimeo90k-triplet"),
         3782,
         console,
     )
-    said = console.file.getvalue()
+    said = _said(console)
     assert "35.79" in said
     assert "35.80" in said
     assert "0.9794" in said
@@ -172,7 +180,7 @@ def test_published_figures_name_known_benchmarks_and_metrics() -> None:
     table = json.loads(Path(tool.__file__).with_name("published.json").read_text())
     for model, benchmarks in table.items():
         if model != "comment":
-            assert set(benchmarks) <= set(tool.DATASETS)
+            assert set(benchmarks) <= set(DATASETS)
             assert all(set(figures) <= set(tool.METRICS) for figures in benchmarks.values())
 
 
@@ -191,14 +199,12 @@ def test_models_that_enlarge_are_refused(triplets: Path, tmp_path: Path, monkeyp
 def test_datasets_are_listed_with_their_layouts() -> None:
     console = _console()
     tool.list_datasets(console)
-    assert all(name in console.file.getvalue() for name in tool.DATASETS)
-    assert "tri_testlist.txt" in console.file.getvalue()
+    assert all(name in _said(console) for name in DATASETS)
+    assert "tri_testlist.txt" in _said(console)
 
 
 def test_times_are_in_source_frames() -> None:
     assert (
-        tool._denominator(
-            tool.Sample(name="a", inputs=(), targets=((Fraction(1, 4), Path()), (Fraction(1, 6), Path())))
-        )
+        tool._denominator(Sample(name="a", inputs=(), targets=((Fraction(1, 4), Path()), (Fraction(1, 6), Path()))))
         == 12
     )

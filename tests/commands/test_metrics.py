@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_flow_psnr_refuses_a_scaler_of_zero() -> None:
 
 
 @pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.interpolation_error, metrics.end_point_error])
-def test_shapes_must_agree(metric: object) -> None:
+def test_shapes_must_agree(metric: Callable[..., float]) -> None:
     with pytest.raises(ValueError, match=r"should have the same shape, instead got \(16, 16, 2\) != \(16, 17, 2\)"):
         metric(np.zeros((16, 16, 2)), np.zeros((16, 17, 2)))
 

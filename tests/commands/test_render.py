@@ -20,6 +20,7 @@ from media import contents, make_film
 from rich.console import Console
 
 from vsvfi.commands import color_tags, ffmpeg
+from vsvfi.commands.clips import core
 from vsvfi.commands.render import command, segment
 from vsvfi.commands.render.encode import encode
 from vsvfi.commands.render.job import Encoding, Job, Rate, rate_from
@@ -298,7 +299,7 @@ def test_rates_that_make_no_sense_are_refused(factor: float | None, fps: str | N
     ],
 )
 def test_every_format_reaches_the_encoder_in_its_own_colours(form: int, encoded: int) -> None:
-    clip = vs.core.std.BlankClip(format=vs.RGB24, width=16, height=16, length=1, color=[200, 90, 30])
+    clip = core.std.BlankClip(format=vs.RGB24, width=16, height=16, length=1, color=[200, 90, 30])
     matrix = {} if form in (vs.RGB24, vs.RGBS) else {"matrix": vs.MATRIX_BT709}
     ready = for_encoding(clip.resize.Bicubic(format=form, **matrix))
     assert ready.format.id == encoded

@@ -18,7 +18,7 @@ from test_operators import *  # noqa: F403
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session")  # type: ignore[no-redef]
 def device() -> str:
     """CUDA, in the place of the imported tests' own device."""
     if not torch.cuda.is_available():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def columns(_network: nn.Module, frame0: Tensor, frame1: Tensor) -> Tensor:
     return frame0[:, :1].repeat(1, 2, 1, 1)
 
 
-def made(**sizes: object) -> Estimator:
+def made(**sizes: Any) -> Estimator:
     """An estimator around `columns`."""
     SEEN.clear()
     sys.modules.setdefault("test_estimators", sys.modules[__name__])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def test_cost_maps_in_chunks(network: FlowFormer, monkeypatch: pytest.MonkeyPatc
 
 def test_increments_add_up(network: FlowFormer) -> None:
     """An increment of (0.5, -1) coarse pixels at both steps is a flow of (8, -16) pixels."""
-    head = network.decoder.update_block.flow_head.conv2
+    head: Any = network.decoder.update_block.flow_head.conv2
     head.weight.zero_()
     head.bias.copy_(torch.tensor([0.5, -1.0]))
     flow, coarse = network.flow(*(network.encode(frame) for frame in torch.rand(2, 1, 3, 64, 64)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from vsvfi.models.registry import networks
@@ -10,7 +12,7 @@ from vsvfi.nets.flownets.network import FlowNetS, build, estimate
 
 def test_predictions_count_twenty_pixels() -> None:
     """A prediction of 0.1 at a quarter of the size is a flow of two pixels at full size."""
-    network = FlowNetS(prediction_bias=True, width=2).eval().requires_grad_(False)
+    network: Any = FlowNetS(prediction_bias=True, width=2).eval().requires_grad_(False)
     for parameter in network.parameters():
         parameter.zero_()
     network.predict_flow2.bias.copy_(torch.tensor([0.1, -0.2]))

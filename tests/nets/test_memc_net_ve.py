@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -74,7 +76,7 @@ def test_enhancement_sees_each_neighbour_beside_the_middle() -> None:
 
 def test_enhancement_shows_all_frames_to_the_rectification() -> None:
     """Without motion and with kernels that do nothing, the seven frames arrive in the order of time, last."""
-    network = small()
+    network: Any = small()
     for name, parameter in network.named_parameters():
         if name.startswith(("flow.predict", "flow.upsampled", "filter.heads.0.2", "rectification.tail")):
             parameter.zero_()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from vsvfi.nets.geometry import pixel_grid
@@ -39,7 +41,9 @@ def test_timesteps_share_a_volume() -> None:
 def test_update_counts_in_the_features_pixels() -> None:
     """A block at half the feature's size returns increments twice as large as its head predicts."""
     torch.manual_seed(0)
-    block = UpdateBlock(correlation=(18, 4), flow=(4, 4), joint=4, hidden=4, feature=5, scale=2).requires_grad_(False)
+    block: Any = UpdateBlock(correlation=(18, 4), flow=(4, 4), joint=4, hidden=4, feature=5, scale=2).requires_grad_(
+        False
+    )
     block.flow_head[2].weight.zero_()
     block.flow_head[2].bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     feature, flow = block(torch.randn(1, 5, 8, 12), torch.zeros(1, 4, 4, 6), torch.randn(1, 18, 4, 6))
@@ -73,7 +77,7 @@ def test_candidates() -> None:
 
 def test_blend_adds_to_the_mean() -> None:
     """Candidates are averaged; what the convolutions make of them is added."""
-    blend = FieldBlend(2, 3).requires_grad_(False)
+    blend: Any = FieldBlend(2, 3).requires_grad_(False)
     blend[2].weight.zero_()
     blend[2].bias.fill_(0.25)
     result = blend([torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +44,8 @@ def test_predictions_count_twenty_pixels(network: PWCNet) -> None:
     """A prediction of 0.1 at a quarter of the size is a flow of two pixels at full size."""
     for parameter in network.parameters():
         parameter.zero_()
-    network.levels["2"].predict.bias.copy_(torch.tensor([0.1, -0.2]))
+    levels: Any = network.levels
+    levels["2"].predict.bias.copy_(torch.tensor([0.1, -0.2]))
     flow = estimate(network, torch.rand(1, 3, 64, 128), torch.rand(1, 3, 64, 128))
     torch.testing.assert_close(flow, torch.tensor([2.0, -4.0]).view(1, 2, 1, 1).expand(1, 2, 64, 128))
 
@@ -52,14 +54,14 @@ def test_coarse_flow_is_passed_on_in_the_finer_levels_pixels(network: PWCNet) ->
     """A flow of 16 pixels moves the features of level 5, at 1/32 of the size, by half a pixel."""
     for parameter in network.parameters():
         parameter.zero_()
-    up = network.levels["6"].upsample_flow
-    up.bias.copy_(torch.tensor([16 / 20, 0.0]))
+    levels: Any = network.levels
+    levels["6"].upsample_flow.bias.copy_(torch.tensor([16 / 20, 0.0]))
     features = [torch.zeros(1, 4, 64 >> level, 64 >> level) for level in range(2, 7)]
     moved = [level.clone() for level in features]
     features[3][..., 0, 0] = 1
     moved[3][..., 0, 0] = moved[3][..., 0, 1] = 1
     seen: list[torch.Tensor] = []
-    network.levels["5"].dense.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    levels["5"].dense.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     network.match(features, moved)
     # No displacement is the middle one of 81; both neighbours are 1, so half-way between them too.
     assert seen[0][0, 40, 0, 0] == pytest.approx(1.0)

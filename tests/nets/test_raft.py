@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,11 +59,12 @@ def test_upsampling_picks_neighbours() -> None:
 
 def test_increments_add_up(network: RAFT) -> None:
     """An increment of (0.5, -1) coarse pixels at each of three steps is a flow of (12, -24) pixels."""
-    head = network.update_block.flow_head.conv2
+    head: Any = network.update_block.flow_head.conv2
     head.weight.zero_()
     head.bias.copy_(torch.tensor([0.5, -1.0]))
-    network.update_block.mask[2].weight.zero_()
-    network.update_block.mask[2].bias.zero_()
+    mask: Any = network.update_block.mask
+    mask[2].weight.zero_()
+    mask[2].bias.zero_()
     frame0, frame1 = torch.rand(2, 1, 3, 64, 72)
     flow = network(frame0, frame1)
     torch.testing.assert_close(flow[0, :, 30, 30], torch.tensor([12.0, -24.0]))
@@ -112,9 +114,9 @@ def test_published_file(network: RAFT, tmp_path: Path, monkeypatch: pytest.Monke
     torch.save(state, tmp_path / "raft-things.pth")
     stored = weights.add(tmp_path / "raft-things.pth")
     assert (stored.model, stored.name) == ("raft", "things")
-    estimator = vsvfi.flow("raft")
+    estimator: Any = vsvfi.flow("raft")
     norm = estimator.network.cnet.layers[1][0].downsample[1]
-    torch.testing.assert_close(norm.running_var, network.cnet.layers[1][0].downsample[1].running_var)
+    torch.testing.assert_close(norm.running_var, network.get_buffer("cnet.layers.1.0.downsample.1.running_var"))
     frames = torch.rand(2, 1, 3, 50, 70)
     flow = estimator(*frames)
     assert flow.shape == (1, 2, 50, 70)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def test_pyramid_stops_at_small_levels(network: SPyNet, size: tuple[int, int], h
 
 def test_levels_add_up(network: SPyNet) -> None:
     """With a constant residual of one pixel on every level the flow is 1 + 2 + 4 pixels, at odd sizes, too."""
-    for level in network.levels:
+    levels: Any = network.levels
+    for level in levels:
         level[-1].weight.zero_()
         level[-1].bias.copy_(torch.tensor([1.0, -1.0]))
     flow = network(torch.rand(1, 3, 45, 67), torch.rand(1, 3, 45, 67))
@@ -53,7 +55,7 @@ def test_published_file(network: SPyNet, tmp_path: Path, monkeypatch: pytest.Mon
     }
     torch.save(state, tmp_path / "network-sintel-final.pytorch")
     assert weights.add(tmp_path / "network-sintel-final.pytorch").model == "spynet"
-    flow = vsvfi.flow("spynet")
+    flow: Any = vsvfi.flow("spynet")
     assert len(flow.network.levels) == 4
-    torch.testing.assert_close(flow.network.levels[3][0].bias, network.levels[0][0].bias + 3)
+    torch.testing.assert_close(flow.network.levels[3][0].bias, state["moduleBasic.3.moduleBasic.0.bias"])
     assert flow(torch.rand(1, 3, 33, 41), torch.rand(1, 3, 33, 41)).shape == (1, 2, 33, 41)

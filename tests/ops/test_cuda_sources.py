@@ -57,16 +57,16 @@ def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dt
                 continue
             for variant in variants:
                 expression = _launch.cuda_name(name, _launch.CUDA_TYPES[storage], variant)
-                (error,) = nvrtc.nvrtcAddNameExpression(program, expression.encode())
-                assert error == 0
+                (status,) = nvrtc.nvrtcAddNameExpression(program, expression.encode())
+                assert status == 0
     # The options after ours are those that CuPy adds.
     added = ["-ftz=true", "--device-as-default-execution-space", f"--gpu-architecture={architecture}"]
     options = [*_launch.cuda_options(), *added]
-    (error,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
     log = bytearray(size)  # An empty log written over bytes would turn every b" " of this process into zeros.
     nvrtc.nvrtcGetProgramLog(program, log)
-    assert error == 0, log.decode()
+    assert status == 0, log.decode()
     nvrtc.nvrtcDestroyProgram(program)
 
 

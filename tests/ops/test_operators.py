@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -92,6 +93,7 @@ def test_backward_is_the_transpose(operator: Operator, device: str, problem: Pro
     if operator.id.startswith("adaptive_warp"):
         inputs[1] = torch.zeros_like(inputs[1])  # Copied pixels pass no gradient, see the operator.
         inputs[1][:, :, : problem.height // 2, : problem.width // 2] = 0.25
+    assert operator.linear is not None
     x = inputs[operator.linear].requires_grad_()
     output = operator.run(*inputs)
     y = torch.randn(output.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(device)
@@ -107,7 +109,8 @@ def test_no_motion_is_the_identity(device: str, problem: Problem) -> None:
     for mode in ("bilinear", "bicubic"):
         for border in ("replicate", "zeros"):
             assert_close(ops.backward_warp(image, still, mode=mode, border=border), image, 1e-6)
-    for mode in ("sum", "average", "linear", "softmax"):
+    modes: tuple[Literal["sum", "average", "linear", "softmax"], ...] = ("sum", "average", "linear", "softmax")
+    for mode in modes:
         metric = torch.full_like(still[:, :1], 0.5) if mode in ("linear", "softmax") else None
         assert_close(ops.forward_splat(image, still, mode=mode, metric=metric), image, 1e-6)
     taps = torch.arange(16, device=device).view(1, 16, 1, 1).expand(batch, 16, *size)
@@ -211,7 +214,8 @@ def test_flows_of_any_type_are_taken(operator: Operator, device: str) -> None:
 @operators
 @pytest.mark.parametrize("empty", ["channels", "height", "width"])
 def test_nothing_gives_nothing_or_an_error(operator: Operator, device: str, empty: str) -> None:
-    inputs = operator.inputs(dataclasses.replace(Problem(), **{empty: 0}), torch.float32, device)
+    sizes: dict[str, Any] = {empty: 0}
+    inputs = operator.inputs(dataclasses.replace(Problem(), **sizes), torch.float32, device)
     try:
         output = operator.run(*(tensor.requires_grad_() for tensor in inputs))
     except ValueError as error:

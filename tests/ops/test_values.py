@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import mmap
 import sys
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -45,7 +47,7 @@ RAMP = row(10, 20, 30, 40)
         ({"align_corners": False}, 0.0, (10, 10 + 10 * 5 / 6, 20 + 10 * 7 / 6, 40)),
     ],
 )
-def test_backward_warp(arguments: dict[str, object], shift: float, expected: tuple[float, ...]) -> None:
+def test_backward_warp(arguments: dict[str, Any], shift: float, expected: tuple[float, ...]) -> None:
     torch.testing.assert_close(ops.backward_warp(RAMP, shifts(shift), **arguments), row(*expected))
 
 
@@ -54,8 +56,9 @@ def test_backward_warp_samples_as_grid_sample_does() -> None:
     image, flow = torch.randn(1, 2, 9, 11, generator=generator), torch.randn(1, 2, 9, 11, generator=generator) * 4
     x, y = torch.arange(11) + flow[:, 0], torch.arange(9)[:, None] + flow[:, 1]
     grid = torch.stack((x / 5 - 1, y / 4 - 1), -1)
+    paddings: tuple[tuple[Literal["replicate", "zeros"], str], ...] = (("replicate", "border"), ("zeros", "zeros"))
     for mode in ("bilinear", "bicubic"):
-        for border, padding in (("replicate", "border"), ("zeros", "zeros")):
+        for border, padding in paddings:
             for aligned in (True, False):
                 theirs = torch.nn.functional.grid_sample(image, grid, mode, padding, aligned)
                 ours = ops.backward_warp(image, flow, mode=mode, border=border, align_corners=aligned)
@@ -182,6 +185,7 @@ def test_indices_do_not_overflow() -> None:
     sample = ops.backward_warp(image, flow + torch.tensor([0.5, 0]).view(1, 2, 1, 1))
     assert sample.flatten().tolist() == [0] * 19 + [1.5]
     sample.sum().backward()
+    assert flow.grad is not None
     assert flow.grad.flatten().tolist() == [3, 0]
 
 
@@ -191,7 +195,7 @@ def test_planes_beyond_the_kernels_reach_run_the_reference() -> None:
     assert not _launch.has_kernels(torch.empty(2**16, 1, 2**16, 1, device="meta"))
 
 
-BAD = [
+BAD: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: ops.backward_warp(RAMP, torch.zeros(1, 3, 1, 4)),
         ValueError,
@@ -202,10 +206,10 @@ BAD = [
         TypeError,
         "image must be of a floating-point type, got torch.int64",
     ),
-    (lambda: ops.backward_warp(RAMP, shifts(0), mode="cubic"), ValueError, "'cubic'"),
+    (lambda: ops.backward_warp(RAMP, shifts(0), mode=cast("Any", "cubic")), ValueError, "'cubic'"),
     (lambda: ops.backward_warp(RAMP[..., :0], shifts(0)), ValueError, "must have pixels"),
     (lambda: ops.backward_warp(RAMP, shifts(0).to("meta")), ValueError, "flow is on meta, image on cpu"),
-    (lambda: ops.backward_warp([1], shifts(0)), TypeError, "image must be a tensor, got list"),
+    (lambda: ops.backward_warp(cast("Any", [1]), shifts(0)), TypeError, "image must be a tensor, got list"),
     (lambda: ops.adaptive_warp(RAMP, shifts(0), torch.zeros(1, 15, 1, 4)), ValueError, "S \\* S channels"),
     (lambda: ops.forward_splat(RAMP, shifts(0), mode="softmax"), ValueError, "needs a metric"),
     (lambda: ops.forward_splat(RAMP, shifts(0), metric=RAMP), ValueError, "takes no metric"),
@@ -230,6 +234,6 @@ BAD = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD, ids=range(len(BAD)))
-def test_bad_arguments_are_named(call: object, error: type[Exception], message: str) -> None:
+def test_bad_arguments_are_named(call: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

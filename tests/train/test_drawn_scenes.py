@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 
 from vsvfi.train.scenes import LAYERS, Scenes, SceneStyle, render
 from vsvfi.train.textures import draw_bank
@@ -28,7 +30,8 @@ def generate(indices: list[int], style: SceneStyle | None = None) -> Scenes:
 
 def at(scenes: Scenes, time: float, bank: np.ndarray) -> np.ndarray:
     """The pictures of all scenes at one time."""
-    return render(scenes, np.full(len(scenes.texture), time, np.float32), bank, size=SIZE)
+    pictures: NDArray[Any] = render(scenes, np.full(len(scenes.texture), time, np.float32), bank, size=SIZE)
+    return pictures
 
 
 def only(scenes: Scenes, **changes: np.ndarray) -> Scenes:

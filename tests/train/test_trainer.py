@@ -212,10 +212,18 @@ def test_what_cannot_be_trained(tmp_path: Path) -> None:
 def test_the_gpu_configuration_starts(tmp_path: Path) -> None:
     """The run meant for a GPU begins on a CPU, at the smallest size; only sizes and paths are changed."""
     given = load_config(CONFIGS / "jnmr.toml")
-    small = {"crop": 32, "textures": 2, "texture_size": 64, "photos": "", "footage": (), "scenes": 1.0, "workers": 0}
+    small: dict[str, Any] = {
+        "crop": 32,
+        "textures": 2,
+        "texture_size": 64,
+        "photos": "",
+        "footage": (),
+        "scenes": 1.0,
+        "workers": 0,
+    }
     shortened = dataclasses.replace(
         given,
-        data=dataclasses.replace(given.data, **small),
+        data=dataclasses.replace(given.data, photos="", footage=(), **small),
         validation=dataclasses.replace(given.validation, scenes=0, footage=()),
         run=dataclasses.replace(given.run, steps=1, batch=1, device="cpu", precision="fp32", compile=False),
     )

@@ -99,7 +99,7 @@ def _double(x: Tensor, dim: int, site: int) -> Tensor:
 
 
 def _halve(x: Tensor, dim: int, site: int) -> Tensor:
-    pairs: Tensor = x.unflatten(dim, (-1, 2))  # type: ignore[no-untyped-call]
+    pairs: Tensor = x.unflatten(dim, (-1, 2))
     first, second = pairs.unbind(dim + 1)
     if site == _CENTER:
         return (first + second) / 2

@@ -160,7 +160,7 @@ def check_deterministic(info: BackendInfo) -> None:
     assert torch.equal(first, interpolate(example_backend(info), frames, steps[0]))
 
 
-class QuickProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class QuickProducts(TorchDispatchMode):
     """Computes products of half precision in fp32 and rounds them, as a GPU does: most CPUs are very slow at them."""
 
     PRODUCTS = (

@@ -50,7 +50,7 @@ class Adversary:
         """A step of maximising log D(real) + log(1 - D(made)); returns what is left, lower when it tells them apart."""
         loss = F.softplus(-self.network(real)).mean() + F.softplus(self.network(made.detach().float())).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         return loss.item()
 

@@ -231,7 +231,7 @@ class _Trainer:
         parts = self.loss(output, batch.target)
         total = torch.stack(list(parts.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.optimizer.clip or math.inf)
         values = {"loss": total.item(), "gradient": norm.item(), "rate": rate}
         if math.isfinite(values["loss"]) and math.isfinite(values["gradient"]):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from vsvfi_rife.network import IFNet, build, read_architecture
 from vsvfi_rife.versions import ARCHITECTURES, INFOS, Architecture, model_name
 
 import vsvfi
+from vsvfi.commands.clips import core
 from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
 from vsvfi.testing import networks
@@ -77,7 +79,7 @@ def test_rife_is_the_newest_version_with_its_weights(tmp_path: Path, monkeypatch
 
 def test_features_are_computed_once_a_frame() -> None:
     info = registry.find("rife-4.26")
-    backend = networks.example_backend(info)
+    backend: Any = networks.example_backend(info)
     calls: list[int] = []
     backend.network.encode.register_forward_hook(lambda *_: calls.append(1))
     frames = networks.example_frames(backend)
@@ -112,7 +114,7 @@ class Scales:
 def test_large_motion_doubles_the_scales_of_4_0() -> None:
     architecture = Architecture(widths=(8, 8, 8, 8), style="prelu", outputs=5)
     torch.manual_seed(0)
-    network = IFNet(architecture).eval().requires_grad_(False)
+    network: Any = IFNet(architecture).eval().requires_grad_(False)
     network.blocks[1].lastconv.weight.zero_()
     frames = torch.rand(2, 3, 64, 64).split(1)
     scales = Scales(network)
@@ -154,7 +156,7 @@ def test_filter_gives_what_the_network_gives(tmp_path: Path, monkeypatch: pytest
 
     height, width = 50, 70
     pictures = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
-    blank = vs.core.std.BlankClip(width=width, height=height, format=vs.RGBS, length=2, fpsnum=25, fpsden=1, keep=True)
+    blank = core.std.BlankClip(width=width, height=height, format=vs.RGBS, length=2, fpsnum=25, fpsden=1, keep=True)
 
     def draw(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
@@ -162,7 +164,7 @@ def test_filter_gives_what_the_network_gives(tmp_path: Path, monkeypatch: pytest
             np.asarray(frame[plane])[:] = pictures[n, plane].numpy()
         return frame
 
-    clip = vs.core.std.ModifyFrame(blank, blank, draw)
+    clip = core.std.ModifyFrame(blank, blank, draw)
     result = vsvfi.interpolate(clip, model="rife-4.26", factor=4, sc=False, device="cpu", precision="fp32")
 
     network = weights.load(registry.find("rife-4.26"))

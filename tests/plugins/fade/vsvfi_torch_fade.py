@@ -30,7 +30,8 @@ class TorchFade(TorchBackend):
         _count("synthesize", (key, tuple(timesteps.tolist())))
         middle = len(window) // 2
         t = timesteps.view(-1, 1, 1, 1)
-        return window[middle - 1] * (1 - t) + window[middle] * t
+        faded: Tensor = window[middle - 1] * (1 - t) + window[middle] * t
+        return faded
 
 
 class BatchFade(TorchFade):
