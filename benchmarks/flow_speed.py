@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vsvfi.backends.flow import INFOS
 from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.commands.clips import Clip, core
 from vsvfi.compiled import flow as kernels
 from vsvfi.models.info import Options, PlaneFrame
 
@@ -49,8 +50,8 @@ def planes(n: int, ground: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [rows[:HEIGHT].copy(), chroma[0].copy(), chroma[1].copy()]
 
 
-def clip_of(frames: list[list[NDArray[np.uint8]]]) -> vs.VideoNode:
-    blank = vs.core.std.BlankClip(
+def clip_of(frames: list[list[NDArray[np.uint8]]]) -> Clip:
+    blank = core.std.BlankClip(
         width=WIDTH, height=HEIGHT, format=vs.YUV420P8, length=len(frames), fpsnum=24, fpsden=1, keep=True
     )
 
@@ -60,20 +61,20 @@ def clip_of(frames: list[list[NDArray[np.uint8]]]) -> vs.VideoNode:
             np.asarray(out[plane])[:] = values
         return out
 
-    clip = vs.core.std.ModifyFrame(blank, blank, fill)
-    vs.core.std.SetVideoCache(clip, mode=1, fixedsize=1, maxsize=len(frames) + 8)
+    clip = core.std.ModifyFrame(blank, blank, fill)
+    core.std.SetVideoCache(clip, mode=1, fixedsize=1, maxsize=len(frames) + 8)
     for _ in clip.frames():
         pass
     return clip
 
 
-def flow_fps(clip: vs.VideoNode) -> vs.VideoNode:
-    known = vs.core.mvu.Super(clip, blksize=[16, 16], overlap=[8, 8], pel=2)
-    both = [vs.core.mvu.Analyse(known, blksize=[16, 16], overlap=[8, 8], delta=delta) for delta in (1, -1)]
-    return vs.core.mvu.FlowFPS(clip, known, both, num=48, den=1)
+def flow_fps(clip: Clip) -> Clip:
+    known = core.mvu.Super(clip, blksize=[16, 16], overlap=[8, 8], pel=2)
+    both = [core.mvu.Analyse(known, blksize=[16, 16], overlap=[8, 8], delta=delta) for delta in (1, -1)]
+    return core.mvu.FlowFPS(clip, known, both, num=48, den=1)
 
 
-def measure(node: vs.VideoNode, new: int) -> tuple[float, float]:
+def measure(node: Clip, new: int) -> tuple[float, float]:
     """Wall and processor milliseconds for each new frame."""
     wall, processor = time.perf_counter(), time.process_time()
     for _ in node.frames():
@@ -141,7 +142,7 @@ def main() -> None:
     rng = np.random.default_rng(1)
     coarse = cv2.resize(rng.integers(0, 255, (75, 125, 3), np.uint8), (2500, 1500), interpolation=cv2.INTER_CUBIC)
     fine = cv2.resize(rng.integers(0, 60, (500, 833, 3), np.uint8), (2500, 1500), interpolation=cv2.INTER_CUBIC)
-    ground = cv2.addWeighted(coarse, 0.75, fine, 1.0, 0.0)
+    ground = np.asarray(cv2.addWeighted(coarse, 0.75, fine, 1.0, 0.0), np.uint8)
     frames = [planes(n, ground) for n in range(arguments.frames)]
     clip = clip_of(frames)
     print("| | wall ms | processor ms | |\n|---|---|---|---|")
@@ -149,8 +150,8 @@ def main() -> None:
     peer = measure(flow_fps(clip), pairs)
     print(f"| FlowFPS | {peer[0]:.1f} | {peer[1]:.1f} | a new frame at factor 2 |")
     for quality in ("fast", "balanced", "best"):
-        twice = measure(vs.core.vsvfi.Interpolate(clip, factor=2, quality=quality), pairs)
-        often = measure(vs.core.vsvfi.Interpolate(clip[:8], factor=8, quality=quality), 7 * 7)
+        twice = measure(core.vsvfi.Interpolate(clip, factor=2, quality=quality), pairs)
+        often = measure(core.vsvfi.Interpolate(clip[:8], factor=8, quality=quality), 7 * 7)
         print(f"| {quality} | {twice[0]:.1f} | {twice[1]:.1f} | {peer[0] / twice[0]:.2f} times FlowFPS by the clock, "
               f"{peer[1] / twice[1]:.2f} by the processor |")  # fmt: skip
         print(f"| {quality}, factor 8 | {often[0]:.1f} | {often[1]:.1f} | {often[1] / twice[1]:.2f} of factor 2 |")

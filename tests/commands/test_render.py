@@ -7,9 +7,11 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from media import contents, make_film
 from rich.console import Console
 
 from vsvfi.commands import color_tags, ffmpeg
-from vsvfi.commands.clips import core
+from vsvfi.commands.clips import Clip, core
 from vsvfi.commands.render import command, segment
 from vsvfi.commands.render.encode import encode
 from vsvfi.commands.render.job import Encoding, Job, Rate, rate_from
@@ -44,8 +46,8 @@ def _console() -> Console:
     return Console(file=StringIO(), width=200)
 
 
-def _job(source: Path, **options: object) -> Job:
-    return Job(source=source, **{"quality": "fast", **options})
+def _job(source: Path, **options: Any) -> Job:
+    return Job(**{"source": source, "quality": "fast", **options})
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.M
     out = film.with_name("resumed.mkv")
     encoded: list[str] = []
 
-    def fail_second(clip, target, arguments, advance):
+    def fail_second(clip: Clip, target: Path, arguments: list[str], advance: Callable[..., None]) -> None:
         encoded.append(target.name)
         if len(encoded) == 2:
             raise KeyboardInterrupt

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 type Arrays = Mapping[str, NDArray[Any]]
 type Results = Mapping[str, Tensor]
@@ -39,7 +39,9 @@ class Case:
         return float(np.asarray(self.arrays[name]).reshape(-1)[0])
 
 
-type Runner = Callable[[nn.Module, Case], Results]
+type Runner = Callable[[Any, Case], Results]
+"""It reads the parts of a network that the cases record, whatever they are."""
+
 type OperatorRunner = Callable[[Case], Results]
 
 RUNNERS = Path(__file__).parent / "runners"

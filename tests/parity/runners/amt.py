@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness import Case, Results
 from steps import factor, outputs, pad_center
-from torch import nn
 
 from vsvfi.nets.ifr import mean_of
 
 MODELS = {"amt_s": "amt-s", "amt_l": "amt-l", "amt_g": "amt-g"}
 
 
-def run(net: nn.Module, case: Case) -> Results:
+def run(net: Any, case: Case) -> Results:
     scale = factor(case, "scale_factor")
     frame0, rows, columns = pad_center(case["frame0"], round(16 / scale))
     frame1, _, _ = pad_center(case["frame1"], round(16 / scale))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness import Case, Results
-from torch import nn
 
 from vsvfi.nets.flownet2 import network as flownet2
 
 MODELS = {"flow_flownetc": "flownet2-c"}
 
 
-def run(network: nn.Module, case: Case) -> Results:
+def run(network: Any, case: Case) -> Results:
     frame0, frame1 = case["first"] / 255, case["second"] / 255
     features1, features2 = (
         network.conv3(network.conv2(network.conv1(frame))) for frame in flownet2.normalise(frame0, frame1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from harness import Case, OperatorRunner
@@ -84,17 +85,12 @@ def _(case: Case) -> dict[str, Tensor]:
     results = {}
     for name in sorted(name.removeprefix("out_") for name in case.arrays if name.startswith("out_")):
         base, _, epsilon = name.partition("-")
-        mode = {"avg": "average"}.get(base, base)
+        mode: Any = {"avg": "average"}.get(base, base)
         inputs = {"in": case["in"].requires_grad_(), "flow": case["flow"].requires_grad_()}
         if mode in ("linear", "softmax"):
             inputs["metric"] = case[f"metric_{mode}"].requires_grad_()
-        output = ops.forward_splat(
-            inputs["in"],
-            inputs["flow"],
-            mode=mode,
-            metric=inputs.get("metric"),
-            epsilon=epsilon.removesuffix("eps") or "add",
-        )
+        added: Any = epsilon.removesuffix("eps") or "add"
+        output = ops.forward_splat(inputs["in"], inputs["flow"], mode=mode, metric=inputs.get("metric"), epsilon=added)
         results[f"out_{name}"] = output
         results |= differentiate(output, inputs, case["grad_output"], f"_{name}")
     return results
@@ -128,7 +124,7 @@ def _(case: Case) -> dict[str, Tensor]:
 
 @operator("op_bilateral_cost_volume")
 def _(case: Case) -> dict[str, Tensor]:
-    arguments = {"timestep": case.number("timestep"), "radius": int(case.number("md"))}
+    arguments: dict[str, Any] = {"timestep": case.number("timestep"), "radius": int(case.number("md"))}
     names = ["feature1", "feature2", "motion"]
     return run(case, names, lambda *inputs: ops.bilateral_cost_volume(*inputs, **arguments))
 
@@ -140,7 +136,7 @@ def _(case: Case) -> dict[str, Tensor]:
 
 @operator("op_deform_conv")
 def _(case: Case) -> dict[str, Tensor]:
-    arguments = {name: int(case.number(name)) for name in ("stride", "padding", "dilation")}
+    arguments: dict[str, Any] = {name: int(case.number(name)) for name in ("stride", "padding", "dilation")}
     names = ["input", "offset", "mask", "weight", "bias"]
     return run(case, names, lambda *inputs: ops.deform_conv2d(*inputs, **arguments), "output")
 

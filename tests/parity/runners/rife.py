@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from harness import Case, Results
-from torch import nn
 from torch.nn import functional as F
 from vsvfi_rife.network import Estimate
 from vsvfi_rife.versions import ARCHITECTURES, model_name
@@ -15,7 +15,7 @@ MODELS = {
 }
 
 
-def run(network: nn.Module, case: Case) -> Results:
+def run(network: Any, case: Case) -> Results:
     """Pad with zeros at the right and at the bottom, run, crop; intermediates are those of the first passes."""
     scale, ensemble = case.number("scale"), "ensemble" in case and case.number("ensemble") != 0
     coarsest = int(re.findall(r"\d+", case.spec["pad_to"])[0])

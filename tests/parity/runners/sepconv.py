@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness import Case, Results
 from steps import pad_end
-from torch import nn
 
 MODELS = {"sepconv": "sepconv"}
 
 
-def run(network: nn.Module, case: Case) -> Results:
+def run(network: Any, case: Case) -> Results:
     height, width = case["one"].shape[-2:]
     one, two = pad_end(case["one"], 128), pad_end(case["two"], 128)
     kernels = network.kernels(one, two)
