@@ -243,7 +243,7 @@ class Machine:
                 batch: Callable[[], object] = graph.replay
             except RuntimeError:  # what asks for values on the host cannot be captured
                 batch = lambda: [run() for _ in range(BATCH)]  # noqa: E731
-            times = []
+            times: list[float] = []
             for _ in range(repeat + 1):
                 start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
                 start.record()

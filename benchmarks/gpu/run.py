@@ -158,8 +158,8 @@ def main() -> int:
         run_step(step, log, arguments, environment, deadline)
 
     chosen = [step for step in STEPS if step.name in given.steps]
-    first, *rest = chosen or [None]
-    if first is not None:
+    if chosen:
+        first, *rest = chosen
         run(first)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             list(pool.map(run, [step for step in rest if not step.alone]))

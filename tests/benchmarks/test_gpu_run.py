@@ -83,8 +83,8 @@ def test_a_line_that_was_cut_short_is_left_out(run: ModuleType, tmp_path: Path) 
 
 
 def test_runs_on_a_cpu_in_small(tmp_path: Path) -> None:
-    command = [sys.executable, GPU / "run.py", "--device", "cpu", "--small", "--out", tmp_path, "--limit", "240"]
-    subprocess.run([*command, "--steps", "device", "networks", "operators"], check=True, timeout=280)
+    command = [sys.executable, str(GPU / "run.py"), "--device", "cpu", "--small", "--out", str(tmp_path), "--limit"]
+    subprocess.run([*command, "240", "--steps", "device", "networks", "operators"], check=True, timeout=280)
     report = module("report")
     units = report.read(tmp_path / "results.jsonl")
     assert {step for step, _ in units} == {"device", "networks", "operators"}
