@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import pytest
-import vapoursynth as vs
 
 import vsvfi
+from vsvfi.commands.clips import core
 from vsvfi.filter.arguments import ARGUMENTS, Argument, signature
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "filter.md"
@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 
 
 def test_the_native_plugin_declares_them() -> None:
-    assert vs.core.vsvfi.Interpolate.signature == signature()
+    assert core.vsvfi.Interpolate.signature == signature()
 
 
 def test_the_python_function_has_the_same() -> None:

@@ -11,6 +11,7 @@ import torch
 import vapoursynth as vs
 from clips import drawn, noise, planes
 
+from vsvfi.commands.clips import Clip, core
 from vsvfi.engine.color import rgb_to_planes, to_rgb
 from vsvfi.engine.frames import Color, read_color
 from vsvfi.models.info import PlaneFrame
@@ -41,7 +42,7 @@ def code_value(form: vs.VideoFormat) -> float:
     return 1.0 if form.sample_type == vs.INTEGER else 1 / 1023
 
 
-def constant(form: vs.VideoFormat, level: float, **given: Any) -> vs.VideoNode:
+def constant(form: vs.VideoFormat, level: float, **given: Any) -> Clip:
     """A flat picture: ``level`` of the way through what samples can be, each plane a little different."""
 
     def draw(n: int, arrays: list[Any]) -> None:
@@ -143,14 +144,14 @@ class TestColor:
 
 class TestRefused:
     def test_variable_format(self) -> None:
-        gray = vs.core.std.BlankClip(format=vs.GRAY8, length=2)
-        mixed = vs.core.std.Splice([gray, vs.core.std.BlankClip(format=vs.RGB24, length=2)], mismatch=True)
+        gray = core.std.BlankClip(format=vs.GRAY8, length=2)
+        mixed = core.std.Splice([gray, core.std.BlankClip(format=vs.RGB24, length=2)], mismatch=True)
         with pytest.raises(vs.Error, match="the clip's format varies; convert it first"):
             mixed.vsvfi.Interpolate()
 
     def test_variable_size(self) -> None:
-        small = vs.core.std.BlankClip(width=32, height=32, length=2)
-        mixed = vs.core.std.Splice([small, vs.core.std.BlankClip(width=64, height=32, length=2)], mismatch=True)
+        small = core.std.BlankClip(width=32, height=32, length=2)
+        mixed = core.std.Splice([small, core.std.BlankClip(width=64, height=32, length=2)], mismatch=True)
         with pytest.raises(vs.Error, match="the clip's size varies; scale it first"):
             mixed.vsvfi.Interpolate()
 

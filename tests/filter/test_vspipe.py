@@ -11,6 +11,8 @@ import torch
 import vapoursynth as vs
 from clips import Piped
 
+from vsvfi.commands.clips import core
+
 CLIP = "clip = core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=10, fpsnum=25, fpsden=1)\n"
 
 AT_CREATION = {
@@ -57,7 +59,7 @@ def is_one_line(errors: str) -> bool:
 @pytest.mark.parametrize("arguments", AT_CREATION)
 @pytest.mark.usefixtures("models")
 def test_a_wrong_argument_is_named(arguments: str) -> None:
-    clip = vs.core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=10, fpsnum=25, fpsden=1)
+    clip = core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=10, fpsnum=25, fpsden=1)
     given = eval(f"dict({arguments})")
     with pytest.raises(vs.Error) as caught:
         clip.vsvfi.Interpolate(**given)
@@ -161,7 +163,7 @@ def damaged(path: Path, damage: str) -> Path:
     ],
 )
 def test_weights_that_cannot_be_used(tmp_path: Path, damage: str, message: str) -> None:
-    clip = vs.core.std.BlankClip(length=3)
+    clip = core.std.BlankClip(length=3)
     path = damaged(tmp_path / "weights.pth", damage)
     with pytest.raises(vs.Error, match=message) as caught:
         clip.vsvfi.Interpolate(model="sepconv", weights=str(path))
