@@ -13,7 +13,7 @@ from vsvfi.models.registry import hookimpl
 
 __all__ = ["vsvfi_networks"]
 
-_MODULES = ("flowformer", "flownet2", "flownets", "gimm", "megadepth", "memc_net", "pwcnet", "raft", "spynet")
+_MODULES = ("flowformer", "flownet2", "flownets", "gimm", "gmflow", "megadepth", "memc_net", "pwcnet", "raft", "spynet")
 
 
 @hookimpl

@@ -100,18 +100,19 @@ class UpdateBlock(nn.Module):
         return convex_upsample(flow, 0.25 * mask.float())
 
 
-def convex_upsample(flow: Tensor, mask: Tensor) -> Tensor:
-    """A flow eight times as large: every new pixel is a convex combination of its 3x3 coarse neighbours.
+def convex_upsample(flow: Tensor, mask: Tensor, factor: int = 8) -> Tensor:
+    """A flow ``factor`` times as large: every new pixel is a convex combination of its 3x3 coarse neighbours.
 
     Args:
         flow: ``(N, 2, h, w)`` in its own pixels.
-        mask: ``(N, 9 * 8 * 8, h, w)``, weights before the softmax over the nine neighbours.
+        mask: ``(N, 9 * factor * factor, h, w)``, weights before the softmax over the nine neighbours.
+        factor: how much larger the flow gets.
 
     Returns:
-        the flow ``(N, 2, 8 h, 8 w)`` in pixels of the large size.
+        the flow ``(N, 2, factor * h, factor * w)`` in pixels of the large size.
     """
     n, _, h, w = flow.shape
-    weights = torch.softmax(mask.view(n, 1, 9, 8, 8, h, w), 2)
-    neighbours = functional.unfold(8 * flow, 3, padding=1).view(n, 2, 9, 1, 1, h, w)
+    weights = torch.softmax(mask.view(n, 1, 9, factor, factor, h, w), 2)
+    neighbours = functional.unfold(factor * flow, 3, padding=1).view(n, 2, 9, 1, 1, h, w)
     fine = (weights * neighbours).sum(2)
-    return fine.permute(0, 1, 4, 2, 5, 3).reshape(n, 2, 8 * h, 8 * w)
+    return fine.permute(0, 1, 4, 2, 5, 3).reshape(n, 2, factor * h, factor * w)
