@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from vsvfi.errors import VsvfiError
 from vsvfi.models import registry
 from vsvfi.models.info import BackendInfo, Checkpoint, Layout, NetworkInfo, Shapes, load_object
+from vsvfi.models.torchscript import is_torchscript, read_torchscript
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -108,7 +109,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
 def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a checkpoint file by their published names, without wrappers and ``module.`` prefixes.
 
-    Safetensors and torch files (``weights_only=True``: no code in a pickle is run).
+    Safetensors, torch files (``weights_only=True``: no code in a pickle is run) and TorchScript archives (neither).
 
     Raises:
         WeightsError: the file is missing, truncated, or not a checkpoint.
@@ -123,6 +124,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if is_torchscript(path):
+            return read_torchscript(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0] if str(error) else "not a torch file"
