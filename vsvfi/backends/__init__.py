@@ -20,6 +20,7 @@ _MODULES = (
     "dain",
     "ema_vfi",
     "figan",
+    "film",
     "flow",
     "gimm_vfi",
     "ifrnet",
