@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import published
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from vsvfi.backends.film.backend import FILMBackend
 from vsvfi.backends.film.network import FILM, build, example
-from vsvfi.models import registry
+from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
 from vsvfi.testing import networks
 
@@ -35,7 +36,7 @@ def network() -> FILM:
 
 def test_kernel_of_two_sees_right_and_below(network: FILM) -> None:
     """As TensorFlow pads it."""
-    layer = network.fusion[0][0]
+    layer: Any = network.fusion[0].get_submodule("0")
     layer[0].weight.fill_(1)
     layer[0].bias.zero_()
     dot = torch.zeros(1, layer[0].in_channels, 4, 4)
@@ -49,7 +50,7 @@ def test_levels_share_the_extractor(network: FILM) -> None:
     """A level of features holds the first stage on its own image, then the second on the next finer one."""
     frame = network.encode(torch.rand(1, 3, 64, 128))
     half = network.encode(frame.images[1].repeat(1, 1, 2, 2))
-    width = network.features[0][0][0].out_channels
+    width = network.output.in_channels
     inner = frame.features[1][..., :28, :60]
     torch.testing.assert_close(inner[:, :width], half.features[0][..., :28, :60])
     assert [x.shape[1] // width for x in frame.features] == [1, 3, 7, 15, 15, 15, 15]
@@ -59,7 +60,7 @@ def test_flow_is_estimated_once_a_pair(network: FILM) -> None:
     """Features once a frame, flows once a pair, however many timesteps are asked for."""
     calls: list[str] = []
     network.features[0].register_forward_hook(lambda *_: calls.append("encode"))
-    network.predictors[2][-1].register_forward_hook(lambda *_: calls.append("flow"))
+    network.predictors[2].get_submodule("4").register_forward_hook(lambda *_: calls.append("flow"))
     backend = FILMBackend(registry.find("film"), network, Options())
     frames = networks.example_frames(backend)
     state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
@@ -71,7 +72,7 @@ def test_flow_is_estimated_once_a_pair(network: FILM) -> None:
 def test_time_enters_through_the_flows_alone(network: FILM) -> None:
     """Without flow all times give the same frame."""
     for predictor in (network.shared_predictor, *network.predictors):
-        for parameter in predictor[-1].parameters():
+        for parameter in predictor.get_submodule("4").parameters():
             parameter.zero_()
     first, second = torch.rand(2, 1, 3, 64, 64)
     frames = network(first, second, torch.tensor([0.1, 0.9]))
@@ -116,7 +117,7 @@ def test_published_file_is_torchscript(network: FILM, tmp_path: Path, monkeypatc
     """The release holds whole modules."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
     scripted(published.rename(network.state_dict(), PUBLISHED), tmp_path / "film_net_fp32.pt")
-    stored = published.weights.add(tmp_path / "film_net_fp32.pt")
+    stored = weights.add(tmp_path / "film_net_fp32.pt")
     assert (stored.model, stored.name) == ("film", "style")
     published.assert_same(network, published.load("film"))
 
