@@ -161,7 +161,7 @@ def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path:
 
 def test_demo_runs_with_what_is_declared(clean: Path, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from vsvfi import demo\n"
+        "from pathlib import Path; from vsvfi.commands.demo import command as demo\n"
         "result = demo.run(Path('demo'), seconds=0.2)\n"
         "assert result.psnr > result.blended_psnr + 3, result\n"
     )
