@@ -216,3 +216,13 @@ def test_every_example_named_exists() -> None:
     for page in PAGES:
         for name in re.findall(r"examples/([\w-]+\.vpy)", page.read_text()):
             assert (ROOT / "examples" / name).is_file(), f"{page.name} names {name}"
+
+
+def test_every_file_that_contributors_are_sent_to_exists() -> None:
+    """Paths in CONTRIBUTING and on the page on architecture; NAME stands for what a contributor adds."""
+    for page in (ROOT / "CONTRIBUTING.md", DOCS / "architecture.md"):
+        for path in re.findall(
+            r"`((?:vsvfi|tests|kernels|docs|plugins|benchmarks|examples)/[\w./*-]*)", page.read_text()
+        ):
+            known = path.split("NAME")[0].rsplit("/", 1)[0] if "NAME" in path else path
+            assert (ROOT / known).exists(), f"{page.name} names {path}"

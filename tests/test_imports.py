@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ def test_one_model_imports_no_other(module: str) -> None:
     own = module.split(".")[2]
     others = {name.split(".")[2] for name in imports(MODULES[module]) if name.startswith("vsvfi.backends.")}
     assert not (others & models) - {own}
+
+
+def test_the_page_shows_these_ranks() -> None:
+    """Every folder of the diagram in docs/architecture.md, from top to bottom, with those that share a line."""
+    diagram = (PACKAGE.parent / "docs" / "architecture.md").read_text().split("```text")[1].split("```")[0]
+    rooms = [re.match(r"  ([a-z]+)(?:  ([a-z]+))?(?:    |$)", line) for line in diagram.splitlines()]
+    drawn = [tuple(filter(None, room.groups())) for room in rooms if room is not None and room[1] != "folder"]
+    assert drawn == [rank for rank in RANKS if rank != ("__main__",)]
+    assert all((PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file() for rank in drawn for room in rank)
+
+
+def test_every_folder_has_a_rank() -> None:
+    rooms = {module.split(".")[1] for module in MODULES if module != "vsvfi"}
+    assert rooms <= RANK.keys()
 
 
 def test_no_circles() -> None:
