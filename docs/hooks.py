@@ -1,4 +1,4 @@
-"""Hooks of the documentation: the list of models comes from the registry, their pages from docs/models."""
+"""Hooks of the documentation: the table of models comes from the registry, pages of folders go to the navigation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MODELS = "<!-- models -->"
-FOLDER = Path(__file__).parent / "models"
+DOCS = Path(__file__).parent
 
 
 def _title(page: Path) -> str:
@@ -14,20 +14,36 @@ def _title(page: Path) -> str:
     return heading.removeprefix("# ").strip()
 
 
+def _pages(folder: Path) -> list[dict[str, str]]:
+    """The pages of a folder as entries of the navigation, by title."""
+    pages = sorted(folder.glob("*.md"), key=lambda page: _title(page).lower())
+    return [{_title(page): page.relative_to(DOCS).as_posix()} for page in pages]
+
+
+def _add(nav: list[dict[str, Any]], section: str, entries: list[dict[str, str]]) -> bool:
+    """Append entries to the section of that name, wherever it is; whether there is one."""
+    for entry in nav:
+        for name, children in entry.items():
+            if isinstance(children, list):
+                if name == section:
+                    children.extend(entries)
+                    return True
+                if _add(children, section, entries):
+                    return True
+    return False
+
+
 def on_config(config: Any) -> Any:
-    """Put the pages of docs/models below "Models", and pages that mkdocs.yml does not name at the end, by title."""
-    pages = sorted(FOLDER.glob("*.md"), key=lambda page: _title(page).lower())
-    children = [{"Overview": "models.md"}, *({_title(page): f"models/{page.name}"} for page in pages)]
-    named = {page for entry in config["nav"] for page in entry.values()}
-    others = [page for page in sorted(FOLDER.parent.glob("*.md")) if page.name not in named]
-    background = [{"Background": [{_title(page): page.name} for page in others]}] if others else []
-    config["nav"] = [{"Models": children} if "Models" in entry else entry for entry in config["nav"]] + background
+    """Put the pages of docs/models and of docs/development into the sections of the navigation that are theirs."""
+    for section, folder in (("Models", "models"), ("Development", "development")):
+        if not _add(config["nav"], section, _pages(DOCS / folder)):
+            raise ValueError(f"mkdocs.yml has no section {section}")
     return config
 
 
 def _page_of(name: str) -> str:
     """A link to the page that a model is on: of its own name, or of the family that its name begins with."""
-    stems = sorted((path.stem for path in FOLDER.glob("*.md")), key=len, reverse=True)
+    stems = sorted((path.stem for path in (DOCS / "models").glob("*.md")), key=len, reverse=True)
     plain = name.replace(".", "-")
     stem = next((stem for stem in stems if plain == stem or plain.startswith((f"{stem}-", stem))), None)
     return f"[{name}](models/{stem}.md)" if stem else name

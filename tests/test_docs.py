@@ -25,12 +25,13 @@ from vsvfi.backends.flow import INFOS
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.clips import clip_of_images, core
 from vsvfi.commands.demo import drawing
-from vsvfi.models.info import Layout
+from vsvfi.models.info import BackendInfo, Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+# Pages of models show what needs weights.
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("development/*.md"))]
 ELSEWHERE = ("pip", "python3", "git", "source")
 """Commands that change the environment: what they do is tested where it can be undone (test_wheel.py, dev.py)."""
 
@@ -131,7 +132,7 @@ def test_fragment_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     # The package of one's own that docs/plugins.md writes stands here for any: it brings the model that is built in.
     monkeypatch.setitem(sys.modules, "vsvfi_yours", SimpleNamespace(INFOS=INFOS))
     clip = core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=3, fpsnum=24000, fpsden=1001)
-    names: dict[str, Any] = {"vs": vs, "core": vs.core, "clip": clip, "Layout": Layout}
+    names: dict[str, Any] = {"vs": vs, "core": vs.core, "clip": clip, "Layout": Layout, "BackendInfo": BackendInfo}
     exec(compile(_runnable(block), str(block), "exec"), names)
     shown = names["clip"]
     assert shown.get_frame(shown.num_frames - 1).height == 64
