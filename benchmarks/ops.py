@@ -28,10 +28,10 @@ from torch.nn import functional
 from vsvfi import ops
 from vsvfi.ops.adacof import reference as adacof_reference
 from vsvfi.ops.adaptive_warp import reference as adaptive_warp_reference
-from vsvfi.ops.all_pairs_correlation import reference as all_pairs_correlation_reference
 from vsvfi.ops.backward_warp import reference as backward_warp_reference
 from vsvfi.ops.bilateral_cost_volume import reference as bilateral_cost_volume_reference
 from vsvfi.ops.correlation import reference as correlation_reference
+from vsvfi.ops.correlation_lookup import reference as all_pairs_correlation_reference
 from vsvfi.ops.deform_conv2d import reference as deform_conv2d_reference
 from vsvfi.ops.flow_projection import reference as flow_projection_reference
 from vsvfi.ops.forward_splat import reference as forward_splat_reference

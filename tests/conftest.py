@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from clips import Piped
 
 from vsvfi.models import registry
+from vsvfi.models.info import Layout, NetworkInfo
 
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -39,6 +41,25 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[tuple[str, Any]]
     calls.clear()
     yield calls
     registry.reload()
+
+
+@pytest.fixture
+def expect_shape(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, tuple[int, ...]], None]:
+    """Makes layouts that check the shape of a tensor expect another one: that of a small network."""
+
+    def expect(tensor: str, shape: tuple[int, ...]) -> None:
+        def changed(layout: Layout) -> Layout:
+            shapes = tuple((name, shape if name == tensor else known) for name, known in layout.shapes)
+            return replace(layout, shapes=shapes)
+
+        def described[I: NetworkInfo](infos: Mapping[str, I]) -> dict[str, I]:
+            return {name: replace(info, layouts=tuple(map(changed, info.layouts))) for name, info in infos.items()}
+
+        models, networks = described(registry.backends()), described(registry.networks())
+        monkeypatch.setattr(registry, "backends", lambda: models)
+        monkeypatch.setattr(registry, "networks", lambda: networks)
+
+    return expect
 
 
 @pytest.fixture

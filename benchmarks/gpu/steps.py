@@ -267,14 +267,14 @@ def _tiles(place: Place) -> Figures:
         figures |= {"peak": peak, "allowed": peak // 2}
         torch.cuda.set_per_process_memory_fraction(peak / 2 / total)
     else:
-        decode = IFNet.decode
+        synthesize = IFNet.synthesize
 
-        def limited_decode(self: Any, pair: Any, *arguments: Any, **options: Any) -> Any:
-            if pair.frame0.shape[-1] > size[0] // 2 + 64:
+        def limited_synthesize(self: Any, state: Any, *arguments: Any, **options: Any) -> Any:
+            if state.frame0.shape[-1] > size[0] // 2 + 64:
                 raise torch.OutOfMemoryError("as if there were too little memory")
-            return decode(self, pair, *arguments, **options)
+            return synthesize(self, state, *arguments, **options)
 
-        limited = patch.object(IFNet, "decode", limited_decode)
+        limited = patch.object(IFNet, "synthesize", limited_synthesize)
     with limited:
         tiled = _frames(interpolated(place, clip, "rife-4.6", precision="fp32"))
     if place.device == "cuda":

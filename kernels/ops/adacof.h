@@ -26,19 +26,12 @@ struct AdacofCorners {
 };
 
 template <class T>
-struct AdacofBase : AdacofArguments {
+struct AdacofBase : Planes<AdacofArguments> {
   using A = Accumulator<T>;
-  using Arguments = AdacofArguments;
+  using Planes<AdacofArguments>::Planes;
 
-  VSVFI_FN explicit AdacofBase(const AdacofArguments& arguments) : AdacofArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
   VSVFI_FN int64 in_plane() const { return in_height * in_width; }
   VSVFI_FN int taps() const { return static_cast<int>(size * size); }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
-
   // Offsets are split by truncation towards zero, as the published networks were trained; indices are clamped alone.
   VSVFI_FN void axis(const A* offset, int lane, int base, int64 length, int (*index)[kLanes], A* f) const {
     const A reach = A(2) * A(length);

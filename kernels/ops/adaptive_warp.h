@@ -24,20 +24,11 @@ struct Landing {
 };
 
 template <class T, int fixed_size>
-struct AdaptiveWarpBase : AdaptiveWarpArguments {
+struct AdaptiveWarpBase : Planes<AdaptiveWarpArguments> {
   using A = Accumulator<T>;
-  using Arguments = AdaptiveWarpArguments;
-
-  VSVFI_FN explicit AdaptiveWarpBase(const AdaptiveWarpArguments& arguments) : AdaptiveWarpArguments(arguments) {}
+  using Planes<AdaptiveWarpArguments>::Planes;
 
   VSVFI_FN int side() const { return fixed_size > 0 ? fixed_size : static_cast<int>(size); }
-  VSVFI_FN int64 plane() const { return height * width; }
-  VSVFI_FN int64 sample(int64 row) const { return quotient(row, height); }
-  // A span's place in channel 0 of a tensor with `count` channels.
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return sample(row) * count * plane() + remainder(row, height) * width + x;
-  }
-
   VSVFI_FN void land(Landing<A>& at, int64 row, int x, int count) const {
     const A* fx = static_cast<const A*>(flow) + place(row, x, 2);
     const A* fy = fx + plane();

@@ -6,11 +6,11 @@
 namespace vsvfi {
 
 struct WarpArguments {
-  const void* image;        // (N, C, height, width) of T
-  const void* flow;         // (N, 2, out_height, out_width) of Accumulator<T>
-  const void* grad_output;  // (N, C, out_height, out_width) of T
+  const void* image;        // (N, C, in_height, in_width) of T
+  const void* flow;         // (N, 2, height, width) of Accumulator<T>
+  const void* grad_output;  // (N, C, height, width) of T
   void* output;             // the warped image, or a gradient in Accumulator<T>
-  int64 channels, height, width, out_height, out_width;
+  int64 channels, in_height, in_width, height, width;
   int64 zeros;    // 1: nothing outside the image; 0: its border pixels repeated
   int64 aligned;  // 1: exact pixel positions; 0: see warp_position
 };
@@ -68,32 +68,27 @@ struct AxisTaps {
 
 // What the three kernels share: where the pixels of a span are read.
 template <class T, int taps>
-struct WarpBase : WarpArguments {
+struct WarpBase : Planes<WarpArguments> {
   using A = Accumulator<T>;
-  using Arguments = WarpArguments;
+  using Planes<WarpArguments>::Planes;
 
-  VSVFI_FN explicit WarpBase(const WarpArguments& arguments) : WarpArguments(arguments) {}
-
-  VSVFI_FN int64 sample(int64 row) const { return quotient(row, out_height); }
-  VSVFI_FN int64 plane() const { return height * width; }
-  VSVFI_FN int64 out_plane() const { return out_height * out_width; }
-  VSVFI_FN int64 pixel(int64 row, int x) const { return (remainder(row, out_height)) * out_width + x; }
+  VSVFI_FN int64 in_plane() const { return in_height * in_width; }
 
   VSVFI_FN A at_x(int64 row, int x, int i) const {
-    const A* fx = static_cast<const A*>(flow) + sample(row) * 2 * out_plane() + pixel(row, x);
-    return warp_position(static_cast<A>(x + i) + fx[i], static_cast<int>(width), aligned != 0);
+    const A* fx = static_cast<const A*>(flow) + place(row, x, 2);
+    return warp_position(static_cast<A>(x + i) + fx[i], static_cast<int>(in_width), aligned != 0);
   }
   VSVFI_FN A at_y(int64 row, int x, int i) const {
-    const A* fy = static_cast<const A*>(flow) + (sample(row) * 2 + 1) * out_plane() + pixel(row, x);
-    return warp_position(static_cast<A>(remainder(row, out_height)) + fy[i], static_cast<int>(height), aligned != 0);
+    const A* fy = static_cast<const A*>(flow) + place(row, x, 2) + plane();
+    return warp_position(static_cast<A>(remainder(row, height)) + fy[i], static_cast<int>(in_height), aligned != 0);
   }
   VSVFI_FN void taps_x(AxisTaps<A, taps>& axis, int64 row, int x, int count, bool slope = false) const {
-    for (int i = 0; i < count; ++i) axis.set(i, at_x(row, x, i), static_cast<int>(width), zeros != 0, slope);
+    for (int i = 0; i < count; ++i) axis.set(i, at_x(row, x, i), static_cast<int>(in_width), zeros != 0, slope);
   }
   VSVFI_FN void taps_y(AxisTaps<A, taps>& axis, int64 row, int x, int count, bool slope = false) const {
-    for (int i = 0; i < count; ++i) axis.set(i, at_y(row, x, i), static_cast<int>(height), zeros != 0, slope);
+    for (int i = 0; i < count; ++i) axis.set(i, at_y(row, x, i), static_cast<int>(in_height), zeros != 0, slope);
     for (int k = 0; k < taps; ++k)
-      for (int i = 0; i < count; ++i) axis.index[k][i] *= static_cast<int>(width);
+      for (int i = 0; i < count; ++i) axis.index[k][i] *= static_cast<int>(in_width);
   }
   VSVFI_FN static A read(const T* image, const AxisTaps<A, taps>& h, const AxisTaps<A, taps>& v, int i) {
     return read(image, h, v, i, h.weight, v.weight);
@@ -120,9 +115,9 @@ struct BackwardWarp : WarpBase<T, taps> {
     AxisTaps<A, taps> h, v;
     this->taps_x(h, row, x, count);
     this->taps_y(v, row, x, count);
-    const T* in = static_cast<const T*>(this->image) + this->sample(row) * this->channels * this->plane();
-    T* out = static_cast<T*>(this->output) + this->sample(row) * this->channels * this->out_plane() + this->pixel(row, x);
-    for (int64 c = 0; c < this->channels; ++c, in += this->plane(), out += this->out_plane())
+    const T* in = static_cast<const T*>(this->image) + this->sample(row) * this->channels * this->in_plane();
+    T* out = static_cast<T*>(this->output) + this->place(row, x, this->channels);
+    for (int64 c = 0; c < this->channels; ++c, in += this->in_plane(), out += this->plane())
       for (int i = 0; i < count; ++i) store(out, i, Base::read(in, h, v, i));
   }
 };
@@ -141,20 +136,20 @@ struct BackwardWarpGradFlow : WarpBase<T, taps> {
     this->taps_y(slope_v, row, x, count, true);
     A grad_x[kLanes], grad_y[kLanes];
     for (int i = 0; i < count; ++i) grad_x[i] = grad_y[i] = 0;
-    const T* in = static_cast<const T*>(this->image) + this->sample(row) * this->channels * this->plane();
-    const int64 offset = this->sample(row) * this->channels * this->out_plane() + this->pixel(row, x);
+    const T* in = static_cast<const T*>(this->image) + this->sample(row) * this->channels * this->in_plane();
+    const int64 offset = this->place(row, x, this->channels);
     const T* grad = static_cast<const T*>(this->grad_output) + offset;
-    for (int64 c = 0; c < this->channels; ++c, in += this->plane(), grad += this->out_plane())
+    for (int64 c = 0; c < this->channels; ++c, in += this->in_plane(), grad += this->plane())
       for (int i = 0; i < count; ++i) {
         grad_x[i] = mad(load(grad, i), Base::read(in, h, v, i, slope_h.weight, v.weight), grad_x[i]);
         grad_y[i] = mad(load(grad, i), Base::read(in, h, v, i, h.weight, slope_v.weight), grad_y[i]);
       }
-    const A stretch_x = this->aligned ? A(1) : A(this->width) / A(this->width > 1 ? this->width - 1 : 1);
-    const A stretch_y = this->aligned ? A(1) : A(this->height) / A(this->height > 1 ? this->height - 1 : 1);
-    A* out = static_cast<A*>(this->output) + this->sample(row) * 2 * this->out_plane() + this->pixel(row, x);
+    const A stretch_x = this->aligned ? A(1) : A(this->in_width) / A(this->in_width > 1 ? this->in_width - 1 : 1);
+    const A stretch_y = this->aligned ? A(1) : A(this->in_height) / A(this->in_height > 1 ? this->in_height - 1 : 1);
+    A* out = static_cast<A*>(this->output) + this->place(row, x, 2);
     for (int i = 0; i < count; ++i) {
       out[i] = grad_x[i] * stretch_x;
-      out[this->out_plane() + i] = grad_y[i] * stretch_y;
+      out[this->plane() + i] = grad_y[i] * stretch_y;
     }
   }
 };
@@ -168,9 +163,9 @@ struct BackwardWarpGradImage : WarpBase<T, taps> {
   VSVFI_FN Rows targets(int64 row, int x, int count) const {
     Rows reached;
     for (int i = 0; i < count; ++i) {
-      const int height = static_cast<int>(this->height);
-      const int y = floor_index(position(this->at_y(row, x, i), height, 3));
-      reached.add(clamp_index(y - (taps / 2 - 1), height), clamp_index(y + taps / 2, height));
+      const int in_height = static_cast<int>(this->in_height);
+      const int y = floor_index(position(this->at_y(row, x, i), in_height, 3));
+      reached.add(clamp_index(y - (taps / 2 - 1), in_height), clamp_index(y + taps / 2, in_height));
     }
     return reached;
   }
@@ -179,11 +174,11 @@ struct BackwardWarpGradImage : WarpBase<T, taps> {
     AxisTaps<A, taps> h, v;
     this->taps_x(h, row, x, count);
     this->taps_y(v, row, x, count);
-    const int low = begin * static_cast<int>(this->width), high = end * static_cast<int>(this->width);
-    A* out = static_cast<A*>(this->output) + this->sample(row) * this->channels * this->plane();
-    const int64 offset = this->sample(row) * this->channels * this->out_plane() + this->pixel(row, x);
+    const int low = begin * static_cast<int>(this->in_width), high = end * static_cast<int>(this->in_width);
+    A* out = static_cast<A*>(this->output) + this->sample(row) * this->channels * this->in_plane();
+    const int64 offset = this->place(row, x, this->channels);
     const T* grad = static_cast<const T*>(this->grad_output) + offset;
-    for (int64 c = 0; c < this->channels; ++c, out += this->plane(), grad += this->out_plane())
+    for (int64 c = 0; c < this->channels; ++c, out += this->in_plane(), grad += this->plane())
       for (int i = 0; i < count; ++i)
         for (int j = 0; j < taps; ++j) {
           const int line = v.index[j][i];

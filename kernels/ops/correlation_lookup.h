@@ -16,17 +16,11 @@ struct LookupArguments {
 };
 
 template <class T>
-struct LookupBase : LookupArguments {
+struct LookupBase : Planes<LookupArguments> {
   using A = Accumulator<T>;
-  using Arguments = LookupArguments;
+  using Planes<LookupArguments>::Planes;
 
-  VSVFI_FN explicit LookupBase(const LookupArguments& arguments) : LookupArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
   VSVFI_FN int64 side() const { return 2 * radius + 1; }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
   // The window's upper left pixel in the map of lane i, and the fractions that its taps share.
   VSVFI_FN void window(int64 row, int x, int i, int& left, int& top, A& f, A& g) const {
     const A* at = static_cast<const A*>(coords) + place(row, x, 2) + i;

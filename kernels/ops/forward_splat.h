@@ -24,16 +24,10 @@ struct SplatArguments {
 };
 
 template <class T>
-struct SplatBase : SplatArguments {
+struct SplatBase : Planes<SplatArguments> {
   using A = Accumulator<T>;
-  using Arguments = SplatArguments;
+  using Planes<SplatArguments>::Planes;
 
-  VSVFI_FN explicit SplatBase(const SplatArguments& arguments) : SplatArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
   VSVFI_FN A weight_at(int64 i) const {
     if (weight == nullptr) return 1;
     const A w = static_cast<const A*>(weight)[i];

@@ -150,6 +150,21 @@ VSVFI_FN int64 remainder(int64 row, int64 height) { return static_cast<unsigned>
 VSVFI_FN int smaller(int a, int b) { return a < b ? a : b; }
 VSVFI_FN int larger(int a, int b) { return a > b ? a : b; }
 
+// What a kernel works on: tensors of planes with the height and width in `Args`, their rows counted over all samples.
+template <class Args>
+struct Planes : Args {
+  using Arguments = Args;
+
+  VSVFI_FN explicit Planes(const Args& arguments) : Args(arguments) {}
+
+  VSVFI_FN int64 plane() const { return this->height * this->width; }
+  VSVFI_FN int64 sample(int64 row) const { return quotient(row, this->height); }
+  // A span's place in channel 0 of a tensor with `count` channels.
+  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
+    return sample(row) * count * plane() + remainder(row, this->height) * this->width + x;
+  }
+};
+
 // The first and the last target row that a part of a scatter reaches; none at first.
 struct Rows {
   int first = 0x7fffffff, last = -1;

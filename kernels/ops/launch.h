@@ -4,13 +4,13 @@
 #include "ops/adacof.h"
 #include "ops/adaptive_warp.h"
 #include "ops/backward_warp.h"
-#include "ops/bilateral.h"
+#include "ops/bilateral_cost_volume.h"
 #include "ops/correlation.h"
 #include "ops/correlation_lookup.h"
-#include "ops/deform_conv.h"
+#include "ops/deform_conv2d.h"
 #include "ops/forward_splat.h"
 #include "ops/kernel.h"
-#include "ops/projection.h"
+#include "ops/flow_projection.h"
 #include "ops/separable_conv.h"
 
 namespace vsvfi {

@@ -15,19 +15,13 @@ struct SeparableArguments {
 };
 
 template <class T>
-struct SeparableBase : SeparableArguments {
+struct SeparableBase : Planes<SeparableArguments> {
   using A = Accumulator<T>;
-  using Arguments = SeparableArguments;
+  using Planes<SeparableArguments>::Planes;
 
-  VSVFI_FN explicit SeparableBase(const SeparableArguments& arguments) : SeparableArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
   VSVFI_FN int64 in_height() const { return height + vertical_taps - 1; }
   VSVFI_FN int64 in_width() const { return width + horizontal_taps - 1; }
   VSVFI_FN int64 in_plane() const { return in_height() * in_width(); }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
   // The image under the upper left tap of a span, in channel 0.
   VSVFI_FN const T* under(int64 row, int x) const {
     return static_cast<const T*>(image) + quotient(row, height) * channels * in_plane() +

@@ -93,7 +93,7 @@ def test_smaller_motion_is_in_pixels_of_full_size(plain: Any, scale: Fraction) -
     frame = torch.rand(1, 3, 128, 128)
     encoded = plain.encode(frame, float(scale))
     assert encoded.log_depth.shape == (1, 1, 128, 128)
-    flow = plain.synthesize(plain.analyse((frame, frame), (encoded, encoded)), 0.5).flows[0]
+    flow = plain.synthesize(plain.prepare((frame, frame), (encoded, encoded)), 0.5).flows[0]
     expected = torch.tensor([2.0, -1.0]).view(1, 2, 1, 1).expand(1, 2, 128, 128) / float(scale)
     torch.testing.assert_close(flow, expected)
 
@@ -103,8 +103,8 @@ def test_time_runs_both_ways(network: Any) -> None:
     frame0, frame1 = torch.rand(2, 1, 3, 64, 64)
     network.filter.heads[1].load_state_dict(network.filter.heads[0].state_dict())
     network.filter.trunk[0].weight[:, 3:] = network.filter.trunk[0].weight[:, :3]
-    forward = network.analyse((frame0, frame1), (network.encode(frame0), network.encode(frame1)))
-    backward = network.analyse((frame1, frame0), (network.encode(frame1), network.encode(frame0)))
+    forward = network.prepare((frame0, frame1), (network.encode(frame0), network.encode(frame1)))
+    backward = network.prepare((frame1, frame0), (network.encode(frame1), network.encode(frame0)))
     there, back = network.synthesize(forward, 0.25), network.synthesize(backward, 0.75)
     torch.testing.assert_close(there.blend, back.blend, atol=1e-5, rtol=1e-4)
 
@@ -123,10 +123,10 @@ def test_coordinates_stay_in_float32(network: Any) -> None:
     """Under autocast contexts are halves; flows, to the last bit, depth and kernels are not."""
     frame = torch.rand(1, 3, 64, 64)
     encoded = network.encode(frame)
-    exact = network.analyse((frame, frame), (encoded, encoded)).flows
+    exact = network.prepare((frame, frame), (encoded, encoded)).flows
     with torch.autocast("cpu", torch.bfloat16):
         encoded = network.encode(frame)
-        pair = network.analyse((frame, frame), (encoded, encoded))
+        pair = network.prepare((frame, frame), (encoded, encoded))
     assert {context.dtype for context in pair.contexts} == {torch.bfloat16}
     assert {part.dtype for part in (*pair.flows, *pair.proximity, *pair.kernels)} == {torch.float32}
     for flow, expected in zip(pair.flows, exact, strict=True):

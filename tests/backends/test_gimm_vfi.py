@@ -19,9 +19,8 @@ from vsvfi.backends.gimm_vfi.backend import GIMMVFIBackend
 from vsvfi.backends.gimm_vfi.network import GIMMVFI, build, example
 from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
-from vsvfi.nets import raft
 from vsvfi.nets.gimm.network import CoordinateNetwork, ImplicitMotion
-from vsvfi.nets.regions import reach_of
+from vsvfi.nets.tiles import receptive_radius
 
 STEPS = torch.tensor([0.25, 0.5, 0.8])
 
@@ -120,22 +119,22 @@ def test_timesteps_together_and_in_groups(network: GIMMVFI, monkeypatch: pytest.
     torch.testing.assert_close(alone, together, atol=1e-5, rtol=1e-5)
 
 
-def test_rendering_in_strips(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strips of the final decoder give what the whole gives, without seams, also where motion crosses them."""
+def test_rendering_in_tiles(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of the final decoder give what the whole gives, without seams, also where motion crosses them."""
     first, second = frames(128, 96)
     pair = network.prepare(network.encode(first), network.encode(second))
     motion = torch.full((1, 2, 128, 96), 20.0)
     whole = network.render(pair, STEPS[:1], motion).frames
     decoded: list[int] = []
     network.final_decoder.convblock.register_forward_hook(lambda *_: decoded.append(1))
-    monkeypatch.setattr(network_module, "STRIP_PIXELS", 40 * 96)
+    monkeypatch.setattr(network_module, "TILE_PIXELS", 40 * 96)
     torch.testing.assert_close(network.render(pair, STEPS[:1], motion).frames, whole, atol=1e-5, rtol=0)
     assert len(decoded) == 4
     torch.testing.assert_close(network.render(pair, STEPS[:1], motion, (60, 60)).frames, whole, atol=1e-5, rtol=0)
     assert len(decoded) == 4 + 3 * 2
 
 
-def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
+def test_tiles_overlap_by_the_receptive_radius(network: GIMMVFI) -> None:
     """One pixel reaches exactly so many rows up and down through the final decoder's convolutions."""
     block: Any = network.final_decoder.convblock
     for parameter in block.parameters():
@@ -143,7 +142,7 @@ def test_strips_overlap_by_what_a_pixel_sees(network: GIMMVFI) -> None:
     impulse = torch.zeros(1, block[0][0].in_channels, 41, 3, dtype=torch.float64)
     impulse[:, :, 20, 1] = 1
     rows = block.double()(impulse)[0, 0].abs().amax(1).nonzero().flatten()
-    assert (20 - rows.min().item(), rows.max().item() - 20) == (reach_of(block), reach_of(block))
+    assert (20 - rows.min().item(), rows.max().item() - 20) == (receptive_radius(block), receptive_radius(block))
 
 
 def test_flows_are_estimated_once_a_pair(network: GIMMVFI, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,10 +202,10 @@ def test_motion_stays_in_single_precision(network: GIMMVFI) -> None:
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expect_shape: Callable[[str, tuple[int, ...]], None]) -> Path:
     """A data folder of the test's own, and small estimators recognised as the published ones are."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(raft.INFOS[0].layouts[0].shapes, "update_block.encoder.convc1.weight", (32, 324, 1, 1))
+    expect_shape("update_block.encoder.convc1.weight", (32, 324, 1, 1))
     return tmp_path
 
 

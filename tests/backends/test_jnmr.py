@@ -19,7 +19,7 @@ from vsvfi.backends.jnmr.backend import JNMRBackend
 from vsvfi.backends.jnmr.blocks import PUBLISHED_CHANNELS
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
 from vsvfi.backends.jnmr.prior import measure_flows, prior_motion
-from vsvfi.backends.jnmr.warp import adaptive_warp, sample
+from vsvfi.backends.jnmr.warp import collaborative_warp, sample
 from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
 from vsvfi.train.scenes import Scenes, render
@@ -192,20 +192,20 @@ class TestWarp:
         """By hand: half of the pixel above-left, half of the centre, displaced."""
         weight, zero = torch.zeros(1, 9, 4, 5), torch.zeros(1, 9, 4, 5)
         weight[:, 0], weight[:, 4] = 0.5, 0.5
-        result = adaptive_warp(self.IMAGE, weight, zero, zero + 1)
+        result = collaborative_warp(self.IMAGE, weight, zero, zero + 1)
         assert result[0, 0, 1, 1].item() == pytest.approx((0 + 1 + 6 + 1) / 2)
 
     def test_negative_offsets_interpolate(self) -> None:
         """A quarter pixel to the left is between the two pixels there: floor, not truncation."""
         one, offset = torch.ones(1, 1, 4, 5), torch.full((1, 1, 4, 5), -0.25)
-        assert_close(adaptive_warp(self.IMAGE, one, 0 * one, offset)[0, 0, 2, 1:], self.IMAGE[0, 0, 2, 1:] - 0.25)
+        assert_close(collaborative_warp(self.IMAGE, one, 0 * one, offset)[0, 0, 2, 1:], self.IMAGE[0, 0, 2, 1:] - 0.25)
 
     def test_a_common_displacement(self) -> None:
         """``base`` is (x, y), as flow is, and what `sample` does."""
         base = torch.zeros(1, 2, 4, 5)
         base[:, 0], base[:, 1] = 1, 2
         one = torch.ones(1, 1, 4, 5)
-        warped = adaptive_warp(self.IMAGE, one, 0 * one, 0 * one, base=base)
+        warped = collaborative_warp(self.IMAGE, one, 0 * one, 0 * one, base=base)
         assert_close(warped, sample(self.IMAGE, base))
         assert warped[0, 0, 0, 0].item() == pytest.approx(11)
 

@@ -106,7 +106,7 @@ def test_motion_is_projected_to_the_middle() -> None:
         level[-1].bias.zero_()
     network.flow.levels[1][-1].bias[0] = 4.0  # the finest of the two levels of 64 pixels
     frame = torch.rand(1, 3, 64, 64)
-    motion = network.analyse(frame, frame)
+    motion = network.prepare(frame, frame)
     for flow, projected in zip(motion.flows, motion.projected, strict=True):
         torch.testing.assert_close(flow, constant(2.0))
         torch.testing.assert_close(projected, constant(-2.0))
@@ -120,7 +120,7 @@ def test_smaller_flow_is_in_pixels_of_full_size() -> None:
         level[-1].bias.zero_()
     network.flow.levels[1][-1].bias[0] = 4.0
     frame = torch.rand(1, 3, 128, 128)
-    motion = network.analyse(frame, frame, flow_scale=0.5)
+    motion = network.prepare(frame, frame, flow_scale=0.5)
     torch.testing.assert_close(motion.flows[0], constant(4.0, 128))
 
 
@@ -130,9 +130,9 @@ def test_flow_is_not_rounded(model: str) -> None:
     torch.manual_seed(0)
     network = example(model).eval().requires_grad_(False)
     frame0, frame1 = torch.rand(2, 1, 3, 64, 64)
-    exact = network.analyse(frame0, frame1)
+    exact = network.prepare(frame0, frame1)
     with torch.autocast("cpu", torch.bfloat16):
-        low = network.analyse(frame0, frame1)
+        low = network.prepare(frame0, frame1)
     for flow, expected in zip(low.flows, exact.flows, strict=True):
         torch.testing.assert_close(flow, expected, atol=0, rtol=0)
     assert {part.dtype for part in (*low.projected, *low.kernels)} == {torch.float32}

@@ -41,7 +41,7 @@ def test_kernels_read_around_each_pixel(network: SepConv) -> None:
     kernels = Kernels(taps(3, 1.0), taps(2, 0.75), taps(2, 0.5), taps(1, 0.5))
     below = torch.cat((frame1[:, :, 1:], frame1[:, :, -1:]), 2)
     left = torch.cat((frame2[..., :1], frame2[..., :-1]), 3)
-    torch.testing.assert_close(network.apply_kernels(frame1, frame2, kernels), 0.75 * below + 0.25 * left)
+    torch.testing.assert_close(network.synthesize(frame1, frame2, kernels), 0.75 * below + 0.25 * left)
 
 
 def test_backend_feeds_bgr(network: SepConv) -> None:

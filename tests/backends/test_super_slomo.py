@@ -29,7 +29,7 @@ def test_warp_counts_the_size_and_not_the_last_pixel(network: SuperSloMo) -> Non
     torch.testing.assert_close(result, ramp * 31 / 32, atol=1e-4, rtol=0)
 
 
-def test_part_of_a_frame_is_read_where_the_frame_is(network: SuperSloMo) -> None:
+def test_tile_of_a_frame_is_read_where_the_frame_is(network: SuperSloMo) -> None:
     """A tile at 32 of 64 reads its pixel x where the frame's pixel 32 + x is read, but for what lies beyond it."""
     ramp = torch.arange(32.0, 64.0).expand(1, 3, 32, 32)
     still = Refined(torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32), torch.full((1, 1, 32, 32), 0.5))

@@ -29,7 +29,7 @@ def test_flow_moves_frames_apart(network: VoxelFlow) -> None:
     left = torch.cat((frame0[..., :1], frame0[..., :-1]), 3)
     right = torch.cat((frame1[..., 1:], frame1[..., -1:]), 3)
     expected = 0.75 * left + 0.25 * right
-    torch.testing.assert_close(network.sample(frame0, frame1, voxel_flow, (8, 16)), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.synthesize(frame0, frame1, voxel_flow, (8, 16)), expected, atol=1e-5, rtol=0)
 
 
 def test_backend_feeds_bgr_around_zero(network: VoxelFlow) -> None:

@@ -16,7 +16,7 @@ from vsvfi.backends.base import TorchBackend
 from vsvfi.engine.tiles import OVERLAP, RAMP, TiledBackend, split
 from vsvfi.models import registry
 from vsvfi.models.info import BackendInfo, Options
-from vsvfi.nets.regions import Region
+from vsvfi.nets.tiles import Tile
 from vsvfi.testing import networks
 
 
@@ -58,10 +58,10 @@ def test_blends_in_the_middle_of_what_is_shared() -> None:
 def test_weights_of_larger_frames() -> None:
     """Where frames grow, weights do."""
     tiling = split(64, 200, (64, 128), 4)
-    assert [tuple(weights.shape) for weights in tiling.weights(4)] == [(256, 512)] * len(tiling.regions())
-    for region, weights in zip(tiling.regions(4), tiling.weights(4), strict=True):
-        assert weights.shape == (region.height, region.width)
-    assert max(region.right for region in tiling.regions(4)) == 800
+    assert [tuple(weights.shape) for weights in tiling.weights(4)] == [(256, 512)] * len(tiling.tiles())
+    for tile, weights in zip(tiling.tiles(4), tiling.weights(4), strict=True):
+        assert weights.shape == (tile.height, tile.width)
+    assert max(tile.right for tile in tiling.tiles(4)) == 800
 
 
 class _Blend(TorchBackend):
@@ -97,7 +97,7 @@ def test_tiles_know_the_whole_frame(name: str) -> None:
     """A tile's mean brightness, or its size, is not that of the frame, which the network counts on."""
     backend = networks.example_backend(registry.find(name))
     frame = torch.linspace(0, 1, 128).expand(1, 3, 64, 128).contiguous()
-    corner = Region(0, 64, 0, 64)
-    part = backend.encode_part(frame, corner)
+    corner = Tile(0, 64, 0, 64)
+    part = backend.encode_tile(frame, corner)
     assert part == backend.encode(frame)
     assert part != backend.encode(corner.of(frame))

@@ -289,7 +289,7 @@ class TestOrder:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("model", ["torch-hungry", "torch-pieces"])
+    @pytest.mark.parametrize("model", ["torch-hungry", "torch-internal"])
     def test_tiles_are_used_where_memory_runs_out(self, model: str, models: Counter[tuple[str, Any]]) -> None:
         clip = noise(length=3, form=vs.RGBS, size=(320, 200))
         messages: list[str] = []

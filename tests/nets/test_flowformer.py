@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsvfi.models import weights
-from vsvfi.nets import flowformer
+from vsvfi.models import registry, weights
 from vsvfi.nets.flowformer import cost
 from vsvfi.nets.flowformer.attention import attend, from_windows, linear_sine_code, pad_map, to_windows
 from vsvfi.nets.flowformer.network import FlowFormer, build
@@ -105,16 +105,20 @@ def test_increments_add_up(network: FlowFormer) -> None:
     torch.testing.assert_close(flow[0, :, 32, 32], torch.tensor([8.0, -16.0]))
 
 
-def test_published_file(network: FlowFormer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_file(
+    network: FlowFormer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    expect_shape: Callable[[str, tuple[int, ...]], None],
+) -> None:
     """A file is recognised by content, with the prefix of a wrapper and with tensors that nothing uses."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
-    layout = flowformer.INFOS[0].layouts[0]
     shape = tuple(network.decoder.update_block.encoder.convc1.weight.shape)
-    monkeypatch.setitem(layout.shapes, "memory_decoder.update_block.encoder.convc1.weight", shape)
+    expect_shape("memory_decoder.update_block.encoder.convc1.weight", shape)
     path = tmp_path / "somewhere.pth"
     torch.save({f"module.{name}": value for name, value in published(network).items()}, path)
     assert weights.add(path).model == "flowformer"
-    loaded = weights.load(flowformer.INFOS[0]).state_dict()
+    loaded = weights.load(registry.networks()["flowformer"]).state_dict()
     assert loaded.keys() == network.state_dict().keys()
     for name, value in network.state_dict().items():
         torch.testing.assert_close(loaded[name], value, atol=0, rtol=0)

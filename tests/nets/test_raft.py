@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from torch import Tensor
 
 import vsvfi
 from vsvfi.models import weights
-from vsvfi.nets import raft
 from vsvfi.nets.raft.network import RAFT, build
 from vsvfi.nets.raft.update import UpdateBlock, convex_upsample
 
@@ -103,14 +103,15 @@ def test_motion_comes_last() -> None:
     torch.testing.assert_close(encoder(flow, torch.randn(1, 9, 3, 3))[:, -2:], flow)
 
 
-def test_published_file(network: RAFT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_file(
+    network: RAFT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expect_shape: Callable[[str, tuple[int, ...]], None]
+) -> None:
     """A file is recognised, the unused copy of a norm is dropped, and the estimator runs from it at any size."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
     state = published(network)
     # The published width of the correlation layer is part of the layout.
     state["module.update_block.encoder.convc1.weight"] = torch.zeros(16, 324, 1, 1)
-    layout = raft.INFOS[0].layouts[0]
-    monkeypatch.setitem(layout.shapes, "update_block.encoder.convc1.weight", (16, 324, 1, 1))
+    expect_shape("update_block.encoder.convc1.weight", (16, 324, 1, 1))
     torch.save(state, tmp_path / "raft-things.pth")
     stored = weights.add(tmp_path / "raft-things.pth")
     assert (stored.model, stored.name) == ("raft", "things")

@@ -12,10 +12,10 @@ from torch import Tensor
 from vsvfi import ops
 from vsvfi.ops.adacof import reference as _adacof
 from vsvfi.ops.adaptive_warp import reference as _adaptive_warp
-from vsvfi.ops.all_pairs_correlation import reference as _all_pairs_correlation
 from vsvfi.ops.backward_warp import reference as _backward_warp
 from vsvfi.ops.bilateral_cost_volume import reference as _bilateral_cost_volume
 from vsvfi.ops.correlation import reference as _correlation
+from vsvfi.ops.correlation_lookup import reference as _all_pairs_correlation
 from vsvfi.ops.deform_conv2d import reference as _deform_conv2d
 from vsvfi.ops.flow_projection import reference as _flow_projection
 from vsvfi.ops.forward_splat import reference as _forward_splat

@@ -34,6 +34,21 @@ def test_kernels_are_named_as_they_are_asked_for() -> None:
         assert _launch.cuda_name(name, "float", 0) == f"vsvfi::launch<vsvfi::{struct}<float, 0>>"
 
 
+def test_cached_cuda_kernels_depend_on_what_cuda_includes_alone(tmp_path: Path) -> None:
+    sources = tmp_path / "kernels"
+    shutil.copytree(library.kernel_sources(), sources)
+    before = _launch.cuda_digest(sources)
+    for header in ("ops/cpu.h", "common/parallel.h", "flow/pyramid.h"):
+        (sources / header).write_text("// edited")
+    assert _launch.cuda_digest(sources) == before
+    for header in ("ops/kernel.h", "ops/backward_warp.h", "ops/launch.h"):
+        with (sources / header).open("a") as file:
+            file.write("// edited")
+        after = _launch.cuda_digest(sources)
+        assert after != before, header
+        before = after
+
+
 # The oldest supported architecture, and the newest with the other types.
 @pytest.mark.parametrize(
     ("architecture", "storages"),

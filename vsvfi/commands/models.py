@@ -58,7 +58,8 @@ def _described(entry: Availability) -> dict[str, object]:
     return {
         "name": info.name,
         "summary": info.summary,
-        "paper": info.paper,
+        "title": info.title,
+        "arxiv": info.arxiv,
         "timesteps": info.timesteps,
         "window": list(info.window),
         "spatial_scale": info.spatial_scale,

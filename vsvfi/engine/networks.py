@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, override
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from vsvfi.engine.color import rgb_to_planes, to_rgb
 from vsvfi.engine.frames import check_finite, new_frame, plane_frame, read_color, writable_planes
 from vsvfi.engine.tiles import in_tiles
 from vsvfi.models.info import BackendInfo
+from vsvfi.models.padding import padding
 
 __all__ = ["TorchEngine"]
 
@@ -169,6 +170,7 @@ class TorchEngine(Engine):
             streams=self._streams,
         )
 
+    @override
     def render(self, request: Request) -> vs.VideoFrame:
         """The new frame; where memory runs out, in smaller and smaller tiles."""
         with self._turnstile.entered(request.index, request.n), torch.inference_mode(), self._precision():
@@ -217,14 +219,10 @@ class TorchEngine(Engine):
 
     def _margins(self, frame: vs.VideoFrame) -> tuple[int, int, int, int]:
         """Left, right, top and bottom padding."""
-
-        def around(length: int) -> tuple[int, int]:
-            multiple = self._whole.multiple
-            missing = -(-max(length, self.info.minimum) // multiple) * multiple - length
-            before = missing // 2 if self.info.padding == "center" else 0
-            return before, missing - before
-
-        return (*around(frame.width), *around(frame.height))
+        multiple, minimum, where = self._whole.multiple, self.info.minimum, self.info.padding
+        left, right = padding(frame.width, multiple=multiple, minimum=minimum, where=where)
+        top, bottom = padding(frame.height, multiple=multiple, minimum=minimum, where=where)
+        return left, right, top, bottom
 
     def _download(self, padded: Tensor, request: Request) -> vs.VideoFrame:
         source = request.frames[request.index[0]]

@@ -1,17 +1,17 @@
-"""Frames in tiles: a backend that runs another one on overlapping pieces, so that large frames fit into memory."""
+"""Frames in tiles: a backend that runs another one on overlapping tiles, so that large frames fit into memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, override
 
 import torch
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
-from vsvfi.nets.regions import Region
+from vsvfi.nets.tiles import Tile
 
 __all__ = ["OVERLAP", "TiledBackend", "Tiling", "in_tiles", "split"]
 
@@ -57,16 +57,16 @@ class Tiling:
     rows: Side
     columns: Side
 
-    def regions(self, scale: int = 1) -> list[Region]:
+    def tiles(self, scale: int = 1) -> list[Tile]:
         """The tiles, row by row, of a frame ``scale`` times the size."""
         return [
-            Region(top * scale, (top + self.rows.size) * scale, left * scale, (left + self.columns.size) * scale)
+            Tile(top * scale, (top + self.rows.size) * scale, left * scale, (left + self.columns.size) * scale)
             for top in self.rows.starts
             for left in self.columns.starts
         ]
 
     def weights(self, scale: int = 1) -> list[Tensor]:
-        """Each tile's share in the result ``(height, width)``, in the order of `regions`."""
+        """Each tile's share in the result ``(height, width)``, in the order of `tiles`."""
         return [row[:, None] * column for row in self.rows.weights(scale) for column in self.columns.weights(scale)]
 
 
@@ -115,37 +115,41 @@ class TiledBackend(TorchBackend):
     def _tiling(self, frame: Tensor) -> Tiling:
         return split(frame.shape[-2], frame.shape[-1], self.size, self.multiple, self.overlap)
 
+    @override
     def encode(self, frame: Tensor) -> list[Any]:
-        """What each tile's part of the frame gives."""
-        return [self.inner.encode_part(frame, region) for region in self._tiling(frame).regions()]
+        """What `encode_tile` of the inner backend gives for each tile."""
+        return [self.inner.encode_tile(frame, tile) for tile in self._tiling(frame).tiles()]
 
+    @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> TiledState:
         """The states of all tiles."""
         tiling = self._tiling(window[0])
         states = [
-            self.inner.prepare([region.of(frame).contiguous() for frame in window], [parts[k] for parts in encoded])
-            for k, region in enumerate(tiling.regions())
+            self.inner.prepare([tile.of(frame).contiguous() for frame in window], [of_tiles[k] for of_tiles in encoded])
+            for k, tile in enumerate(tiling.tiles())
         ]
         return TiledState(tiling, (window[0].shape[-2], window[0].shape[-1]), states)
 
+    @override
     def synthesize(self, state: TiledState, timesteps: Tensor) -> Tensor:
         """The frames at ``timesteps``, put together from their tiles."""
-        return self._merged(state, len(timesteps), lambda part: self.inner.synthesize(part, timesteps))
+        return self._merged(state, len(timesteps), lambda inner_state: self.inner.synthesize(inner_state, timesteps))
 
+    @override
     def source_frame(self, state: TiledState, index: int) -> Tensor:
         """A source frame as the model returns it, put together from its tiles."""
-        return self._merged(state, 1, lambda part: self.inner.source_frame(part, index))
+        return self._merged(state, 1, lambda inner_state: self.inner.source_frame(inner_state, index))
 
     def _merged(self, state: TiledState, count: int, make: Callable[[Any], Tensor]) -> Tensor:
         scale = self.info.spatial_scale
         height, width = state.size
-        tiles = zip(state.tiling.regions(scale), state.tiling.weights(scale), state.states, strict=True)
+        tiles = zip(state.tiling.tiles(scale), state.tiling.weights(scale), state.states, strict=True)
         merged: Tensor | None = None
-        for region, weight, part in tiles:
-            piece = make(part).float()
+        for tile, weight, inner_state in tiles:
+            made = make(inner_state).float()
             if merged is None:
-                merged = piece.new_zeros(count, 3, scale * height, scale * width)
-            region.of(merged).add_(piece * weight.to(piece.device))
+                merged = made.new_zeros(count, 3, scale * height, scale * width)
+            tile.of(merged).add_(made * weight.to(made.device))
         assert merged is not None
         return merged
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vsvfi.models import weights as _weights
 from vsvfi.models.info import EstimatorInfo, load_object
+from vsvfi.models.padding import padding
 from vsvfi.models.registry import UnknownModelError, closest_first, networks
 
 if TYPE_CHECKING:
@@ -53,19 +54,15 @@ class Estimator:
                 shapes = ", ".join(str(tuple(other.shape)) for other in frames)
                 raise ValueError(f"{self.info.name} takes RGB frames (N, 3, H, W) of one shape, got {shapes}")
         height, width = first.shape[-2:]
-        left, right = self._padding(width)
-        top, bottom = self._padding(height)
+        (left, right), (top, bottom) = (
+            padding(side, multiple=self.info.multiple, minimum=self.info.minimum, where=self.info.padding)
+            for side in (width, height)
+        )
         self.network.to(first.device)
         with torch.no_grad():
             padded = [functional.pad(frame.float(), (left, right, top, bottom), mode="replicate") for frame in frames]
             result: Tensor = self._estimate(self.network, *padded)
         return result[..., top : top + height, left : left + width]
-
-    def _padding(self, size: int) -> tuple[int, int]:
-        wanted = max(size, self.info.minimum)
-        missing = -(-wanted // self.info.multiple) * self.info.multiple - size
-        before = missing // 2 if self.info.padding == "center" else 0
-        return before, missing - before
 
 
 def _estimator(task: Literal["flow", "depth"], name: str, weights: Sequence[str]) -> Estimator:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vsvfi.models.padding import Padding
 
 __all__ = [
     "BackendInfo",
@@ -61,7 +63,7 @@ class Layout:
     """How a published checkpoint of a network is recognised by its content and mapped to our names.
 
     A file has this layout when its tensors (after unwrapping, see `vsvfi.models.weights`) include all of ``has_all``,
-    at least one of ``has_any`` (when given), none of ``has_none``, and agree with ``shapes``, where ``-1``
+    at least one of ``has_any`` (when given), none of ``has_none``, and have the ``shapes`` listed, where ``-1``
     stands for any size. ``rename`` lists regular-expression substitutions applied in order to every published
     name; names that match ``ignore`` are dropped (buffers that the reference saved but never uses).
     ``part`` names what a file holds when a checkpoint comes in several files; ``prefix`` is put before the
@@ -71,7 +73,7 @@ class Layout:
     has_all: tuple[str, ...]
     has_any: tuple[str, ...] = ()
     has_none: tuple[str, ...] = ()
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     rename: tuple[tuple[str, str], ...] = ()
     ignore: tuple[str, ...] = ()
     part: str = ""
@@ -88,7 +90,7 @@ class Layout:
                 name in shapes
                 and len(shapes[name]) == len(shape)
                 and all(want in (-1, got) for want, got in zip(shape, shapes[name], strict=True))
-                for name, shape in self.shapes.items()
+                for name, shape in self.shapes
             )
         )
 
@@ -108,6 +110,7 @@ class NetworkInfo:
     ``build`` is the import path of a function ``build(shapes: Shapes) -> torch.nn.Module`` that reads the
     hyperparameters off the shapes (in our names) of the state dict that is about to be loaded.
     ``parts`` are the parts a complete set of weights needs when it comes in several files (see `Layout`).
+    ``title`` and ``arxiv`` are those of the paper: ``"2304.09790"``.
     ``weights_of`` names the model whose weights this one runs with, where it has none of its own.
     ``recipe`` is the import path of a function that says how ``vsvfi train`` trains it (see `vsvfi.models.recipe`).
     """
@@ -115,7 +118,8 @@ class NetworkInfo:
     name: str
     summary: str
     build: str = ""
-    paper: str = ""
+    title: str = ""
+    arxiv: str = ""
     code_license: str = "MIT"
     weights_license: str = ""
     commercial_use: bool = True
@@ -142,7 +146,7 @@ class BackendInfo(NetworkInfo):
     spatial_scale: int = 1
     multiple: int = 1
     minimum: int = 1
-    padding: Literal["end", "center"] = "end"
+    padding: Padding = "end"
     supports_half: bool = True
     supports_bfloat16: bool = True
     tiling: Literal["supported", "discouraged", "internal"] = "supported"
@@ -172,7 +176,7 @@ class EstimatorInfo(NetworkInfo):
     estimate: str
     multiple: int = 1
     minimum: int = 1
-    padding: Literal["end", "center"] = "end"
+    padding: Padding = "end"
 
     @property
     def frames(self) -> int:

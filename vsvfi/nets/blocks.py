@@ -19,8 +19,6 @@ __all__ = [
     "deconv_leaky",
     "dilated_context",
     "in_float32",
-    "resize",
-    "resize_like",
 ]
 
 
@@ -126,20 +124,3 @@ def dilated_context(in_channels: int, dense: Sequence[int] = DENSE) -> nn.Sequen
         modules.append(conv_leaky(in_channels, width, dilation=dilation))
         in_channels = width
     return nn.Sequential(*modules, conv(in_channels, 2))
-
-
-def resize(x: Tensor, factor: float) -> Tensor:
-    """Resize ``(N, C, H, W)`` bilinearly by a factor, with ``align_corners=False`` and no antialiasing.
-
-    The factor itself, not the ratio of the rounded sizes, maps coordinates: source = (target + 0.5) / factor - 0.5.
-    """
-    if factor == 1:
-        return x
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-
-
-def resize_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Resize ``(N, C, H, W)`` bilinearly to the height and width of ``reference``, as `resize` does."""
-    if x.shape[2:] == reference.shape[2:]:
-        return x
-    return F.interpolate(x, size=reference.shape[2:], mode="bilinear", align_corners=False)

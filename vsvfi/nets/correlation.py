@@ -14,8 +14,8 @@ __all__ = ["AllPairs"]
 
 KEPT_BYTES = 2**31
 """The largest volume that is kept, on the CPU; on a GPU it is a quarter of what is free, if that is more."""
-STRIP_BYTES = 2**28
-"""How much of a volume that is not kept is there at a time."""
+TILE_BYTES = 2**28
+"""How much of a volume that is not kept is computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class AllPairs:
     """Inner products of all positions of ``first`` and all of ``second`` ``(N, C, h, w)``, as pyramids over ``second``.
 
     Their number grows with the fourth power of the frames' height: 4.2 GB for 1080p features at 1/8 of the size, and
-    a third more for the pyramid. Where that is too much they are computed anew, in strips, for each look-up.
+    a third more for the pyramid. Where that is too much they are computed again, some rows at a time, for each look-up.
     """
 
     first: Tensor
@@ -40,17 +40,21 @@ class AllPairs:
             kept = all_pairs_correlation(first, second, levels=levels, normalize=normalize)
         return cls(first, second, levels, normalize, kept)
 
-    def strips(self) -> Iterator[tuple[slice, list[Tensor]]]:
+    def tiles(self) -> Iterator[tuple[slice, list[Tensor]]]:
         """Rows of the first map with the pyramid of their correlations, ``(N, rows * w, h >> level, w >> level)``."""
         n, _, height, width = self.first.shape
         if self.kept is not None:
             yield slice(0, height), self.kept
             return
-        step = max(1, STRIP_BYTES // (n * width * self.second[0, 0].numel() * self.first.element_size()))
+        step = max(1, TILE_BYTES // (n * width * self.second[0, 0].numel() * self.first.element_size()))
         for top in range(0, height, step):
             rows = slice(top, top + step)
-            part = self.first[:, :, rows]
-            yield rows, all_pairs_correlation(part, self.second, levels=self.levels, normalize=self.normalize)
+            yield (
+                rows,
+                all_pairs_correlation(
+                    self.first[:, :, rows], self.second, levels=self.levels, normalize=self.normalize
+                ),
+            )
 
     def lookup(self, coords: Tensor, *, radius: int) -> Tensor:
         """The correlations in a window around ``coords``, see `vsvfi.ops.correlation_lookup`.
@@ -62,7 +66,7 @@ class AllPairs:
         Returns:
             ``(T, levels * (2 * radius + 1) ** 2, h, w)`` in fp32.
         """
-        return torch.cat([_lookup(pyramid, coords[:, :, rows], radius) for rows, pyramid in self.strips()], 2)
+        return torch.cat([_lookup(pyramid, coords[:, :, rows], radius) for rows, pyramid in self.tiles()], 2)
 
 
 def _lookup(pyramid: list[Tensor], coords: Tensor, radius: int) -> Tensor:

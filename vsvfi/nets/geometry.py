@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["pixel_grid", "reduced_size", "resize_flow", "resize_to"]
+__all__ = ["pixel_grid", "reduced_size", "resize", "resize_flow", "resize_to"]
 
 
 def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
@@ -17,6 +17,16 @@ def pixel_grid(height: int, width: int, device: torch.device | None = None) -> T
         indexing="ij",
     )
     return torch.stack((x, y))[None]
+
+
+def resize(x: Tensor, factor: float) -> Tensor:
+    """Resize ``(N, C, H, W)`` bilinearly by a factor, with ``align_corners=False`` and no antialiasing.
+
+    The factor itself, not the ratio of the rounded sizes, maps coordinates: source = (target + 0.5) / factor - 0.5.
+    """
+    if factor == 1:
+        return x
+    return functional.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def resize_to(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["nested", "nested_rename"]
+__all__ = ["nested", "nested_rename", "nested_shapes"]
 
 
 def nested(names: Iterable[str], prefix: str) -> tuple[str, ...]:
     """Patterns or names of a network, as they read where it is saved with ``prefix`` before every name."""
     return tuple(f"^{prefix}{name[1:]}" if name.startswith("^") else prefix + name for name in names)
+
+
+def nested_shapes(
+    shapes: Iterable[tuple[str, tuple[int, ...]]], prefix: str
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """`Layout.shapes` of a network, where it is saved with ``prefix`` before every name."""
+    return tuple((prefix + name, shape) for name, shape in shapes)
 
 
 def nested_rename(rules: Iterable[tuple[str, str]], published: str, ours: str) -> tuple[tuple[str, str], ...]:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, resize
+from vsvfi.nets.blocks import conv
 from vsvfi.nets.correlation import AllPairs
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["BidirectionalCorrelation", "FieldBlend", "UpdateBlock", "warped_fields"]

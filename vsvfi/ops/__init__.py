@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from vsvfi.ops.adacof import adacof
 from vsvfi.ops.adaptive_warp import adaptive_warp
-from vsvfi.ops.all_pairs_correlation import all_pairs_correlation, correlation_lookup
+from vsvfi.ops.all_pairs_correlation import all_pairs_correlation
 from vsvfi.ops.backward_warp import backward_warp
 from vsvfi.ops.bilateral_cost_volume import bilateral_cost_volume
 from vsvfi.ops.channel_norm import channel_norm
 from vsvfi.ops.correlation import correlation
+from vsvfi.ops.correlation_lookup import correlation_lookup
 from vsvfi.ops.deform_conv2d import deform_conv2d
 from vsvfi.ops.flow_projection import Projection, depth_flow_projection, flow_projection
 from vsvfi.ops.forward_splat import forward_splat

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import re
 import warnings
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,9 @@ from torch import Tensor
 from vsvfi.compiled import library
 
 __all__ = ["Extent", "has_kernels", "launch", "storage"]
+
+_CUDA_HEADER = "ops/launch.h"
+_INCLUDE = re.compile(r'^\s*#include "(.+)"', re.MULTILINE)
 
 MAX_INDEX = 2**31 - 1
 THREADS = 256
@@ -167,10 +172,30 @@ def _cuda_function(kernel: str, storage: str, variant: int, device: int) -> Any:
 @cache
 def cuda_source() -> str:
     """What NVRTC compiles. CuPy's cache on disk does not look into headers, so that their digest is part of it."""
+    return f'#include "{_CUDA_HEADER}"  // {cuda_digest(library.kernel_sources())}\n'
+
+
+def cuda_digest(sources: Path) -> str:
+    """A digest of the headers that CUDA kernels include, directly or not: other headers leave compiled kernels valid.
+
+    Args:
+        sources: the folder that includes are relative to.
+    """
     digest = hashlib.sha256()
-    for header in sorted(library.kernel_sources().rglob("*.h")):
-        digest.update(header.read_bytes())
-    return f'#include "ops/launch.h"  // {digest.hexdigest()}\n'
+    for header in sorted(_included(sources, _CUDA_HEADER)):
+        digest.update((sources / header).read_bytes())
+    return digest.hexdigest()
+
+
+def _included(sources: Path, header: str) -> set[str]:
+    """A header and all that it includes in quotes."""
+    found: set[str] = set()
+    wanted = {header}
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        wanted |= set(_INCLUDE.findall((sources / name).read_text())) - found
+    return found
 
 
 def cuda_options() -> tuple[str, ...]:

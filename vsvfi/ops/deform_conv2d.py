@@ -121,11 +121,11 @@ def reference(
 
 
 COLUMNS_BYTES = 2**26
-"""How much memory the samples of one part of the output may take."""
+"""How much memory the samples of one tile of the output may take."""
 
 
-def _parts(image: Tensor, mask: Tensor, weight: Tensor) -> Iterator[tuple[int, int, int]]:
-    """Sample, first row and number of rows of each part."""
+def _tiles(image: Tensor, mask: Tensor, weight: Tensor) -> Iterator[tuple[int, int, int]]:
+    """Sample, first row and number of rows of each tile of the output."""
     row_bytes = image.shape[1] * weight.shape[2] * weight.shape[3] * mask.shape[3] * image.element_size()
     rows = max(1, COLUMNS_BYTES // max(row_bytes, 1))
     for sample in range(image.shape[0]):
@@ -133,9 +133,9 @@ def _parts(image: Tensor, mask: Tensor, weight: Tensor) -> Iterator[tuple[int, i
             yield sample, first, min(rows, mask.shape[2] - first)
 
 
-def _sizes(image: Tensor, mask: Tensor, weight: Tensor, part: tuple[int, int], steps: list[int]) -> tuple[int, ...]:
+def _sizes(image: Tensor, mask: Tensor, weight: Tensor, rows: tuple[int, int], steps: list[int]) -> tuple[int, ...]:
     groups = mask.shape[1] // (weight.shape[2] * weight.shape[3])
-    return (*image.shape[1:], *mask.shape[2:], *part, *weight.shape[2:], groups, *steps)
+    return (*image.shape[1:], *mask.shape[2:], *rows, *weight.shape[2:], groups, *steps)
 
 
 @operator("deform_conv2d")
@@ -146,11 +146,21 @@ def _forward(
     output = image.new_empty(image.shape[0], weight.shape[0], *mask.shape[2:])
     matrix = weight.flatten(1)
     width = mask.shape[3]
-    for sample, first, rows in _parts(image, mask, weight):
+    for sample, first, rows in _tiles(image, mask, weight):
         columns = image.new_empty(matrix.shape[1], rows * width)
         sizes = _sizes(image, mask, weight, (first, rows), [stride, padding, dilation])
         inputs = image[sample], offset[sample], mask[sample]
-        launch("deform_columns", Extent(1, rows, width), *inputs, columns, None, None, None, *sizes, dtype=image.dtype)
+        launch(
+            "deform_conv2d_columns",
+            Extent(1, rows, width),
+            *inputs,
+            columns,
+            None,
+            None,
+            None,
+            *sizes,
+            dtype=image.dtype,
+        )
         output[sample, :, first : first + rows] = (matrix @ columns).reshape(-1, rows, width)
     return output
 
@@ -176,19 +186,19 @@ def _grad(
     grad_image, grad_offset, grad_mask = offset.new_zeros(image.shape), torch.empty_like(offset), torch.empty_like(mask)
     grad_matrix = offset.new_zeros(matrix.shape)
     width = mask.shape[3]
-    for sample, first, rows in _parts(image, mask, weight):
+    for sample, first, rows in _tiles(image, mask, weight):
         columns = image.new_empty(matrix.shape[1], rows * width)
         sizes = _sizes(image, mask, weight, (first, rows), [stride, padding, dilation])
         inputs = image[sample], offset[sample], mask[sample]
         grads = grad_image[sample], grad_offset[sample], grad_mask[sample]
         extent = Extent(1, rows, width)
-        launch("deform_columns", extent, *inputs, columns, None, None, None, *sizes, dtype=image.dtype)
-        part = grad[sample, :, first : first + rows].flatten(1)
-        grad_matrix += part @ columns.T
-        torch.mm(matrix.T, part, out=columns)
-        launch("deform_grad_offset", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
+        launch("deform_conv2d_columns", extent, *inputs, columns, None, None, None, *sizes, dtype=image.dtype)
+        grad_tile = grad[sample, :, first : first + rows].flatten(1)
+        grad_matrix += grad_tile @ columns.T
+        torch.mm(matrix.T, grad_tile, out=columns)
+        launch("deform_conv2d_grad_offset", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
         extent = extent._replace(target_height=image.shape[2])
-        launch("deform_grad_image", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
+        launch("deform_conv2d_grad_image", extent, *inputs, columns, *grads, *sizes, dtype=image.dtype)
     return grad_image.to(image.dtype), grad_offset, grad_mask, grad_matrix.reshape(weight.shape).to(weight.dtype)
 
 

@@ -32,6 +32,11 @@ def check_description(info: BackendInfo) -> None:
     """What a backend says of itself is complete, and the code that it names is there."""
     assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", info.name), f"{info.name!r}: use lower case, digits, '.', '+' and '-'"
     assert info.summary, "a line for `vsvfi models` is missing"
+    assert "://" not in info.title, f"title is the paper's title, not an address, got {info.title!r}"
+    assert not info.arxiv or re.fullmatch(r"\d{4}\.\d{4,5}", info.arxiv), (
+        f"arxiv is a number such as 2304.09790, got {info.arxiv!r}"
+    )
+    assert info.title or not info.arxiv, "arxiv is given, but the title of the paper is missing"
     assert info.code_license, "the licence of the code is missing"
     assert {0, 1} <= set(info.window), f"the window {info.window} misses a frame beside the new one"
     assert list(info.window) == sorted(set(info.window)), f"the window {info.window} is not ascending"

@@ -346,13 +346,13 @@ def check_freed(info: BackendInfo) -> None:
     assert network() is None, "something holds on to the network"
 
 
-def check_pieces(info: BackendInfo) -> None:
-    """A model that tiles itself gives in small pieces what it gives for the whole frame."""
+def check_tiles(info: BackendInfo) -> None:
+    """A model that tiles itself gives in small tiles what it gives for the whole frame."""
     backend = example_backend(info)
     frames = example_frames(backend)
     steps = (0.3, 0.6) if info.timesteps == "any" else (0.5,)
-    pieces = interpolate(backend.in_tiles((24, 40)), frames, *steps)
-    torch.testing.assert_close(pieces, interpolate(backend, frames, *steps), atol=1e-4, rtol=1e-4)
+    tiled = interpolate(backend.in_tiles((24, 40)), frames, *steps)
+    torch.testing.assert_close(tiled, interpolate(backend, frames, *steps), atol=1e-4, rtol=1e-4)
 
 
 def check_compiled(info: BackendInfo) -> None:
@@ -381,5 +381,5 @@ def applicable(info: BackendInfo) -> list[Check]:
     if info.spatial_scale > 1:
         checks.append(check_source_frames)
     if info.tiling == "internal":
-        checks.append(check_pieces)
+        checks.append(check_tiles)
     return checks

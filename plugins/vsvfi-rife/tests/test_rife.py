@@ -27,7 +27,9 @@ FULL = {versions: dict(IFNet(architecture).state_dict()) for versions, architect
 
 def published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dict under the names of the published files, with what the training left in them."""
-    names = {f"module.{name.replace('blocks.', 'block')}": value for name, value in state.items()}
+    names = {
+        f"module.{name.replace('blocks.', 'block').replace('head.', 'encode.')}": value for name, value in state.items()
+    }
     return {**names, "module.teacher.conv.weight": torch.zeros(1), "module.caltime.0.bias": torch.zeros(1)}
 
 
@@ -63,7 +65,7 @@ def test_added_checkpoint_needs_its_model_named_unless_its_file_says_so(
     assert weights.add(named).model == "rife-4.13-lite"
     assert weights.add(unnamed, "rife-4.12-lite").model == "rife-4.12-lite"
     network = weights.load(registry.find("rife-4.12-lite"))
-    assert torch.equal(network.state_dict()["encode.0.weight"], state["module.encode.0.weight"])
+    assert torch.equal(network.state_dict()["head.0.weight"], state["module.encode.0.weight"])
 
 
 def test_rife_is_the_newest_version_with_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +83,7 @@ def test_features_are_computed_once_a_frame() -> None:
     info = registry.find("rife-4.26")
     backend: Any = networks.example_backend(info)
     calls: list[int] = []
-    backend.network.encode.register_forward_hook(lambda *_: calls.append(1))
+    backend.network.head.register_forward_hook(lambda *_: calls.append(1))
     frames = networks.example_frames(backend)
     with torch.no_grad():
         state = backend.prepare(frames, [backend.encode(frame) for frame in frames])

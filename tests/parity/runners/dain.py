@@ -14,7 +14,7 @@ MODELS = {"dain": "dain"}
 def run(net: Any, case: Case) -> Results:
     frames = (pad(case, case["frame0"]), pad(case, case["frame1"]))
     encoded = (net.encode(frames[0]), net.encode(frames[1]))
-    pair = net.analyse(frames, encoded)
+    pair = net.prepare(frames, encoded)
     syntheses = [net.synthesize(pair, t) for t in case["timesteps"].tolist()]
     return {
         "out": torch.stack([crop(case, synthesis.out) for synthesis in syntheses]),

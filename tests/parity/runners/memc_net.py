@@ -12,7 +12,7 @@ MODELS = {"memc_net_star": "memc-net-star", "memc_net": "memc-net", "memc_net_s"
 
 def run(net: Any, case: Case) -> Results:
     frame0, frame1 = pad(case, case["frame0"]), pad(case, case["frame1"])
-    motion = net.analyse(frame0, frame1)
+    motion = net.prepare(frame0, frame1)
     synthesis = net.synthesize(frame0, frame1, motion)
     results = {
         "out": crop(case, synthesis.out),

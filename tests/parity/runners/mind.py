@@ -10,5 +10,5 @@ MODELS = {"mind": "mind"}
 
 
 def run(network: Any, case: Case) -> Results:
-    features = network.encode(case["frame0"], case["frame1"])
-    return {"enc5_first8": features[-1][:, :8], "output": network.decode(*features)}
+    features = network.prepare(case["frame0"], case["frame1"])
+    return {"enc5_first8": features[-1][:, :8], "output": network.synthesize(*features)}

@@ -35,7 +35,7 @@ def run(network: Any, case: Case) -> Results:
         "out": out[:, :, :height, :width],
         "mask_b0": first.mask,
         "flow_b0": first.flow,
-        "head_frame0": network.features(frames[0]),
+        "head_frame0": network.encode(frames[0]),
         f"dflow_b{len(calls) - 1}": calls[-1][0].flow,
     }
     if "flow_b0" in case:

@@ -13,9 +13,9 @@ MODELS = {"sepconv": "sepconv"}
 def run(network: Any, case: Case) -> Results:
     height, width = case["one"].shape[-2:]
     one, two = pad_end(case["one"], 128), pad_end(case["two"], 128)
-    kernels = network.kernels(one, two)
+    kernels = network.prepare(one, two)
     return {
         "vertical1_taps24_26": kernels.vertical1[:, 24:27],
         "horizontal2_taps24_26": kernels.horizontal2[:, 24:27],
-        "output": network.apply_kernels(one, two, kernels)[..., :height, :width],
+        "output": network.synthesize(one, two, kernels)[..., :height, :width],
     }

@@ -10,8 +10,8 @@ MODELS = {"voxel_flow": "voxel-flow"}
 
 
 def run(network: Any, case: Case) -> Results:
-    flow_mask = network.voxel_flow(case["one"], case["two"])
+    flow_mask = network.prepare(case["one"], case["two"])
     return {
         "flow_mask": flow_mask,
-        "output": network.sample(case["one"], case["two"], flow_mask, tuple(case["one"].shape[-2:])),
+        "output": network.synthesize(case["one"], case["two"], flow_mask, tuple(case["one"].shape[-2:])),
     }

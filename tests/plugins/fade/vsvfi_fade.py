@@ -101,5 +101,7 @@ def vsvfi_backends() -> list[BackendInfo]:
         ),
         BackendInfo(name="torch-large", summary="for tests", backend="vsvfi_torch_fade:Larger", spatial_scale=4),
         BackendInfo(name="torch-hungry", summary="for tests", backend="vsvfi_torch_fade:Hungry", multiple=8),
-        BackendInfo(name="torch-pieces", summary="for tests", backend="vsvfi_torch_fade:Piecewise", tiling="internal"),
+        BackendInfo(
+            name="torch-internal", summary="for tests", backend="vsvfi_torch_fade:InternallyTiled", tiling="internal"
+        ),
     ]

@@ -59,10 +59,10 @@ class Hungry(TorchFade):
         return super().prepare(window, encoded)
 
 
-class Piecewise(TorchFade):
-    """Works in pieces itself, and runs out of memory on any larger than 160 pixels."""
+class InternallyTiled(TorchFade):
+    """Tiles frames itself, and runs out of memory on any larger than 160 pixels."""
 
     def synthesize(self, state: Any, timesteps: Tensor) -> Tensor:
-        if max(self.tile or state[0][0].shape[-2:]) > 160:
+        if max(self.tile_size or state[0][0].shape[-2:]) > 160:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().synthesize(state, timesteps)

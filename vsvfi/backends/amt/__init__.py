@@ -17,7 +17,8 @@ def _info(size: str, checkpoints: dict[str, str], *, has: tuple[str, ...], has_n
         summary="flows refined by all-pairs correlation, several candidates blended",
         build="vsvfi.backends.amt.network:build",
         backend="vsvfi.backends.amt.backend:AMTBackend",
-        paper="https://arxiv.org/abs/2304.09790",
+        title="AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation",
+        arxiv="2304.09790",
         weights_license=_LICENSE,
         commercial_use=False,
         checkpoints=tuple(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.amt.network import AMT, Pair
-from vsvfi.backends.whole import MeanBackend
+from vsvfi.backends.amt.network import AMT, AMTState
+from vsvfi.backends.base import MeanBackend
 
 __all__ = ["AMTBackend"]
 
@@ -19,13 +18,11 @@ class AMTBackend(MeanBackend):
     network: AMT
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:
+    def prepare_pair(self, frame0: Tensor, frame1: Tensor, mean: Tensor) -> AMTState:
         """Features and correlations."""
-        frame0, frame1 = window
-        mean = (encoded[0] + encoded[1]) / 2
         return self.network.prepare(frame0, frame1, mean, float(self.options.flow_scale))
 
     @override
-    def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: AMTState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.render(state, self.network.fields(state, timesteps))

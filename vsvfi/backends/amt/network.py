@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import resize
-from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
+from vsvfi.nets.geometry import pixel_grid, reduced_size, resize, resize_flow, resize_to
 from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
 from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
 from vsvfi.nets.raft.encoder import BottleneckBlock, Encoder, ResidualBlock
 from vsvfi.ops import backward_warp
 
-__all__ = ["AMT", "FLOW_HEADS", "Fields", "Pair", "build", "example"]
+__all__ = ["AMT", "FLOW_HEADS", "AMTState", "Fields", "build", "example"]
 
 FLOW_HEADS = (r"^decoder\d\.convblock\.2\.", r"flow_head\.2\.", r"^blend\.2\.")
 """The layers that make flows and residuals."""
@@ -30,7 +29,7 @@ LEAST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AMTState:
     """What B pairs of frames have in common at every timestep.
 
     ``frames`` are ``(B, 3, H, W)`` less their ``mean``; correlations and ``features``, finest first, are of frames
@@ -98,32 +97,32 @@ class AMT(nn.Module):
         self.refine3, self.refine2 = refinements or (None, None)
         self.blend = FieldBlend(fields, blend_kernel)
 
-    def prepare(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> Pair:
+    def prepare(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> AMTState:
         """Features and correlations of ``(B, 3, H, W)`` in [0, 1], less ``mean``, at about ``scale`` times the size."""
         frames = (frame0 - mean, frame1 - mean)
         size = reduced_size((frame0.shape[-2], frame0.shape[-1]), scale, 16, LEAST)
         reduced = [resize_to(frame, size) for frame in frames]
         correlation = BidirectionalCorrelation.of(*(self.feat_encoder(frame) for frame in reduced))
         features = [self.encoder(frame) for frame in reduced]
-        return Pair(frames, mean, correlation, (features[0], features[1]))
+        return AMTState(frames, mean, correlation, (features[0], features[1]))
 
-    def fields(self, pair: Pair, timesteps: Tensor) -> Fields:
+    def fields(self, state: AMTState, timesteps: Tensor) -> Fields:
         """The flows at ``timesteps`` ``(T,)`` in (0, 1): one for each of B pairs, or any number for one pair."""
         t = timesteps.view(-1, 1, 1, 1)
-        features = [[level.expand(len(t), -1, -1, -1) for level in levels] for levels in pair.features]
+        features = [[level.expand(len(t), -1, -1, -1) for level in levels] for levels in state.features]
         coarsest = features[0][3]
         time = t.to(coarsest.dtype).expand(-1, 1, *coarsest.shape[-2:])
 
         out = self.decoder4(coarsest, features[1][3], time)
         flow, feature = out[:, :4].float(), out[:, 4:]
-        flow, feature = self._update(pair, t, flow, feature, self.update4, None)
+        flow, feature = self._update(state, t, flow, feature, self.update4, None)
         for level, decoder, update, refinement in (
             (2, self.decoder3, self.update3, self.refine3),
             (1, self.decoder2, self.update2, self.refine2),
         ):
             out = self._decode(decoder, features, level, flow, feature)
             flow, feature = out[:, :4].float() + 2 * resize(flow, 2), out[:, 4:]
-            flow, feature = self._update(pair, t, flow, feature, update, refinement)
+            flow, feature = self._update(state, t, flow, feature, update, refinement)
 
         k = self.fields_count
         out = self._decode(self.decoder1, features, 0, flow, feature)
@@ -140,7 +139,7 @@ class AMT(nn.Module):
 
     def _update(
         self,
-        pair: Pair,
+        state: AMTState,
         t: Tensor,
         flow: Tensor,
         feature: Tensor,
@@ -152,7 +151,7 @@ class AMT(nn.Module):
         eighth = resize_flow(flow, (h, w))
         grid = pixel_grid(h, w, flow.device)
         # One would expect the factors the other way round; checkpoints were trained with these. At 0.5 they agree.
-        found = pair.correlation.lookup(grid + eighth[:, 2:] / t, grid + eighth[:, :2] / (1 - t), radius=self.radius)
+        found = state.correlation.lookup(grid + eighth[:, 2:] / t, grid + eighth[:, :2] / (1 - t), radius=self.radius)
         correlation = torch.cat(found, 1)
         more, more_flow = update(feature, eighth, correlation)
         flow, feature = flow + more_flow, feature + more
@@ -161,20 +160,20 @@ class AMT(nn.Module):
             flow, feature = flow + more_flow, feature + more
         return flow, feature
 
-    def render(self, pair: Pair, fields: Fields) -> Tensor:
+    def render(self, state: AMTState, fields: Fields) -> Tensor:
         """The frames ``(T, 3, H, W)`` in [0, 1] that the flows lead to."""
-        frames = [frame.expand(len(fields.mask), -1, -1, -1) for frame in pair.frames]
+        frames = [frame.expand(len(fields.mask), -1, -1, -1) for frame in state.frames]
         size = (frames[0].shape[-2], frames[0].shape[-1])
         flows = (resize_flow(fields.flows[0], size), resize_flow(fields.flows[1], size))
-        mask, residual = resize_to(fields.mask, size), resize_to(fields.residual, size) + pair.mean
+        mask, residual = resize_to(fields.mask, size), resize_to(fields.residual, size) + state.mean
         candidates = list(warped_fields((frames[0], frames[1]), flows, mask, residual))
         return self.blend(candidates).float().clamp(0, 1)  # type: ignore[no-any-return]
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between ``(B, 3, H, W)``; H and W are multiples of 16 / ``scale``."""
         mean = (mean_of(frame0) + mean_of(frame1)) / 2
-        pair = self.prepare(frame0, frame1, mean, scale)
-        return self.render(pair, self.fields(pair, timesteps))
+        state = self.prepare(frame0, frame1, mean, scale)
+        return self.render(state, self.fields(state, timesteps))
 
 
 def build(shapes: Shapes) -> AMT:

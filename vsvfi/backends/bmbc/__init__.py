@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from vsvfi.models.info import BackendInfo, Checkpoint, Layout, Shapes
-from vsvfi.nets.layouts import nested, nested_rename
+from vsvfi.models.info import BackendInfo, Checkpoint, Layout
+from vsvfi.nets.layouts import nested, nested_rename, nested_shapes
 from vsvfi.nets.pwcnet import IGNORE, RENAME
 
 __all__ = ["INFOS"]
 
 # BMNet's layers have PWC-Net's names; the width of its cost volume tells them apart.
 _HAS = ("conv1a.0.weight", "upfeat6.weight", "dc_conv7.weight")
-_SHAPES = {"conv6_0.0.weight": (-1, 169, 3, 3)}
+_SHAPES = (("conv6_0.0.weight", (-1, 169, 3, 3)),)
 
 _FILTER_HAS = ("SFE_First.weight", "GRL.3.Layer.5.dense_layer.0.weight", "Conv_Output.weight")
-_FILTER_SHAPES = {"Conv_Output.weight": (150, 32, 3, 3)}
+_FILTER_SHAPES = (("Conv_Output.weight", (150, 32, 3, 3)),)
 _FILTER_RENAME = (
     (r"^SFE_First\.", "shallow1."),
     (r"^SFE_Second\.", "shallow2."),
@@ -23,11 +23,7 @@ _FILTER_RENAME = (
     (r"^Conv_Output\.", "head."),
 )
 
-_CONTEXT_SHAPES = {"weight": (-1, 3, 7, 7)}
-
-
-def _prefixed(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
-    return {prefix + name: shape for name, shape in shapes.items()}
+_CONTEXT_SHAPES = (("weight", (-1, 3, 7, 7)),)
 
 
 INFOS: tuple[BackendInfo, ...] = (
@@ -36,8 +32,8 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="bilateral motion through the new frame, six warped candidates, and learnt filters that merge them",
         backend="vsvfi.backends.bmbc.backend:BMBCBackend",
         build="vsvfi.backends.bmbc.network:build",
-        paper="BMBC: Bilateral Motion Estimation with Bilateral Cost Volume for Video Interpolation, "
-        "ECCV 2020, arXiv 2007.12622",
+        title="BMBC: Bilateral Motion Estimation with Bilateral Cost Volume for Video Interpolation",
+        arxiv="2007.12622",
         weights_license="MIT",
         checkpoints=(
             Checkpoint(
@@ -64,7 +60,7 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=(*nested(_HAS, "BMNet."), *nested(_FILTER_HAS, "DFNet."), "context_layer.weight"),
-                shapes=_prefixed(_SHAPES, "BMNet.") | _prefixed(_FILTER_SHAPES, "DFNet."),
+                shapes=(*nested_shapes(_SHAPES, "BMNet."), *nested_shapes(_FILTER_SHAPES, "DFNet.")),
                 rename=(
                     *nested_rename(RENAME, r"BMNet\.", "bmnet."),
                     *nested_rename(_FILTER_RENAME, r"DFNet\.", "dfnet."),

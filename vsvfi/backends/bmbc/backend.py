@@ -30,7 +30,7 @@ class BMBCBackend(TorchBackend):
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Encoded]) -> State:
         """The flows between the frames."""
         first, second = encoded
-        return first, second, self.network.flows(first, second)
+        return first, second, self.network.prepare(first, second)
 
     @override
     def synthesize(self, state: State, timesteps: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ class BMBC(nn.Module):
         frame_height, frame_width = first.frame.shape[-2:]
         return resize_flow(resize_to(motion, (2 * height, 2 * width)), (frame_height, frame_width))
 
-    def flows(self, first: Encoded, second: Encoded) -> Flows:
+    def prepare(self, first: Encoded, second: Encoded) -> Flows:
         """Bilateral motion at either end is half of the flow from there."""
         return Flows(2 * self.motion(first, second, 0.0), -2 * self.motion(first, second, 1.0))
 
@@ -187,7 +187,7 @@ class BMBC(nn.Module):
     def forward(self, frame0: Tensor, frame1: Tensor, t: float) -> Tensor:
         """The frame ``(N, 3, H, W)`` at ``t`` in (0, 1), not clamped."""
         first, second = self.encode(frame0), self.encode(frame1)
-        return self.synthesize(first, second, self.flows(first, second), t)
+        return self.synthesize(first, second, self.prepare(first, second), t)
 
     def synthesize(self, first: Encoded, second: Encoded, flows: Flows, t: float) -> Tensor:
         """What of `forward` depends on ``t``."""

@@ -13,7 +13,8 @@ INFOS = (
         summary="colours read from a neural representation of the pair, by place, time and warped features",
         build="vsvfi.backends.cure.network:build",
         backend="vsvfi.backends.cure.backend:CUREBackend",
-        paper="https://arxiv.org/abs/2203.00137",
+        title="Learning Cross-Video Neural Representations for High-Quality Frame Interpolation",
+        arxiv="2203.00137",
         weights_license="MIT",
         checkpoints=(
             Checkpoint(name="cure", file="CURE.pth.tar", url="https://github.com/wustl-cig/CURE", license="MIT"),
@@ -26,7 +27,7 @@ INFOS = (
                     "Fuser.dec4.Conv.weight",
                     "INR.layers.10.weight",
                 ),
-                shapes={"INR.layers.0.weight": (256, 1155)},
+                shapes=(("INR.layers.0.weight", (256, 1155)),),
                 rename=(
                     (r"^FE\.(head)\.0\.", r"feature_encoder.\1."),
                     (r"^FE\.body\.(\d)\.body\.0\.", r"feature_encoder.body.\1.conv1."),

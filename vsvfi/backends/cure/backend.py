@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import override
 
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
-from vsvfi.backends.cure.network import CURE, Frame, Pair
+from vsvfi.backends.cure.network import CURE, CUREState, Frame
 
 __all__ = ["CUREBackend"]
 
@@ -17,16 +18,19 @@ class CUREBackend(TorchBackend):
 
     network: CURE
 
+    @override
     def encode(self, frame: Tensor) -> Frame:
         """The frame's features, and those of the flow estimator."""
         return self.network.encode(frame)
 
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Frame]) -> Pair:
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Frame]) -> CUREState:
         """The flows in both directions."""
         del window
         first, second = encoded
         return self.network.prepare(first, second)
 
-    def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
+    @override
+    def synthesize(self, state: CUREState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.synthesize(state, timesteps)

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsvfi.models.info import Shapes
+from vsvfi.models.padding import padding
 from vsvfi.nets.blocks import ResidualBlock, conv
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
 
-__all__ = ["CURE", "Frame", "Pair", "build", "example"]
+__all__ = ["CURE", "CUREState", "Frame", "build", "example"]
 
 CHUNK = 2**18
 """How many pixels the neural representation colours at a time: 256 MB for each of its layers."""
@@ -31,7 +32,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CUREState:
     """Features of both frames ``(B, C, H, W)`` and the flows between them ``(B, 2, H, W)``.
 
     The flows, from frame 0 to 1 and back, are in half image sizes less one pixel: x / ((W - 1) / 2).
@@ -133,13 +134,13 @@ class NeuralRepresentation(nn.Module):
         x = 2 * torch.arange(width, device=features.device) / (width - 1) - 1
         y = 2 * torch.arange(height, device=features.device) / (height - 1) - 1
         columns = max(1, self.chunk // (count * height))
-        strips = []
+        tiles = []
         for left in range(0, width, columns):
-            part = x[left : left + columns]
-            size = (count, len(part), height)
-            place = (y.expand(size), part[:, None].expand(size), timesteps.view(-1, 1, 1).expand(size))
-            strips.append(self._colours(torch.stack(place, 1), features[:, :, left : left + columns + 2]))
-        return torch.cat(strips, 2)
+            xs = x[left : left + columns]
+            size = (count, len(xs), height)
+            place = (y.expand(size), xs[:, None].expand(size), timesteps.view(-1, 1, 1).expand(size))
+            tiles.append(self._colours(torch.stack(place, 1), features[:, :, left : left + columns + 2]))
+        return torch.cat(tiles, 2)
 
     def _colours(self, place: Tensor, features: Tensor) -> Tensor:
         """Colours at ``place`` ``(T, 3, W', H)`` (y, x and t); the features have one pixel more on every side."""
@@ -184,7 +185,7 @@ class CURE(nn.Module):
         padded = functional.pad(frame, (left, right, top, bottom), mode="replicate")
         return Frame(self.feature_encoder(2 * frame - 1), self.flow_estimator.encode(padded))
 
-    def prepare(self, first: Frame, second: Frame) -> Pair:
+    def prepare(self, first: Frame, second: Frame) -> CUREState:
         """The flows between two frames, in both directions."""
         height, width = first.features.shape[-2:]
         left, _, top, _ = _margins(first.features)
@@ -194,27 +195,27 @@ class CURE(nn.Module):
             / half[:, None, None]
             for a, b in ((first, second), (second, first))
         ]
-        return Pair((first.features, second.features), (flows[0], flows[1]))
+        return CUREState((first.features, second.features), (flows[0], flows[1]))
 
-    def fuse(self, pair: Pair, timesteps: Tensor) -> Tensor:
+    def fuse(self, state: CUREState, timesteps: Tensor) -> Tensor:
         """The fused features at ``timesteps`` ``(T,)``, transposed: ``(T, 2 * C, W + 2, H + 2)``.
 
         Checkpoints were trained on transposed maps: the rows of every kernel lie along x.
         """
         t = timesteps.view(-1, 1, 1, 1)
-        flow01, flow10 = pair.flows
+        flow01, flow10 = state.flows
         shifts = (
-            (pair.features[0], -t * flow01),
-            (pair.features[0], t * flow10),
-            (pair.features[1], (1 - t) * flow01),
-            (pair.features[1], -(1 - t) * flow10),
+            (state.features[0], -t * flow01),
+            (state.features[0], t * flow10),
+            (state.features[1], (1 - t) * flow01),
+            (state.features[1], -(1 - t) * flow10),
         )
         warped = torch.cat([_sample(features.expand(len(t), -1, -1, -1), shift) for features, shift in shifts], 1)
         return self.fuser(functional.pad(warped.transpose(2, 3), (1, 1, 1, 1), mode="reflect"))  # type: ignore[no-any-return]
 
-    def synthesize(self, pair: Pair, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: CUREState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps``: one for each of B pairs, or any number for one pair."""
-        colours: Tensor = self.representation(self.fuse(pair, timesteps), timesteps).float()
+        colours: Tensor = self.representation(self.fuse(state, timesteps), timesteps).float()
         return (0.5 * colours + 0.5).clamp(0, 1).transpose(2, 3)
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor) -> Tensor:
@@ -225,8 +226,7 @@ class CURE(nn.Module):
 def _margins(frame: Tensor) -> tuple[int, int, int, int]:
     """Left, right, top and bottom padding to the multiples of 8 that the flow estimator takes."""
     height, width = frame.shape[-2:]
-    more_x, more_y = -width % 8, -height % 8
-    return more_x // 2, more_x - more_x // 2, more_y // 2, more_y - more_y // 2
+    return *padding(width, multiple=8, where="center"), *padding(height, multiple=8, where="center")
 
 
 def _sample(features: Tensor, shift: Tensor) -> Tensor:

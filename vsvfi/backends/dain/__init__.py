@@ -16,7 +16,8 @@ INFOS = (
         summary="DAIN: near things hide far ones, by estimated depth; contexts and kernels, adaptive warping",
         build="vsvfi.backends.dain.network:build",
         backend="vsvfi.backends.dain.backend:DAINBackend",
-        paper="Depth-Aware Video Frame Interpolation, CVPR 2019, arXiv 1904.00830",
+        title="Depth-Aware Video Frame Interpolation",
+        arxiv="1904.00830",
         code_license="MIT, with PWC-Net code under CC BY-NC-SA 4.0",
         weights_license=_LICENSE,
         commercial_use=False,
@@ -31,7 +32,7 @@ INFOS = (
                     "initScaleNets_filter2.2.weight",
                     "ctxNet.block3.conv2.weight",
                 ),
-                shapes={"rectifyNet.block1.0.weight": (128, 437, 7, 7)},
+                shapes=(("rectifyNet.block1.0.weight", (128, 437, 7, 7)),),
                 rename=(
                     *nested_rename(pwcnet.RENAME, r"flownets\.", "flow."),
                     (r"^depthNet\.", "depth."),

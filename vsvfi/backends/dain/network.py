@@ -15,13 +15,13 @@ from vsvfi.nets.geometry import reduced_size, resize_to
 from vsvfi.nets.megadepth import network as megadepth
 from vsvfi.nets.megadepth.network import MegaDepth, proximity
 from vsvfi.nets.memc_net.blocks import KERNEL_TAPS, PixelPrediction, light_unet
-from vsvfi.nets.memc_net.warp import adaptive_warp_part
+from vsvfi.nets.memc_net.warp import adaptive_warp_tile
 from vsvfi.nets.pwcnet import network as pwcnet
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, PWCNet
-from vsvfi.nets.regions import Region, by_regions, part_of, reach_of
+from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius, tile_of
 from vsvfi.ops import adaptive_warp, depth_flow_projection
 
-__all__ = ["DAIN", "Encoded", "Pair", "Synthesis", "build", "example"]
+__all__ = ["DAIN", "DAINState", "Encoded", "Synthesis", "build", "example"]
 
 _MULTIPLE = 64
 
@@ -90,13 +90,13 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class DAINState:
     """What depends on a pair of frames, each for the first and for the second of them.
 
     ``flows`` are ``(N, 2, h, w)``, at a quarter of the size that motion was estimated at, in pixels of full size;
     ``proximity`` ``(N, 1, H, W)`` is large where a frame shows something near; ``kernels`` are ``(N, 16, H, W)``;
-    ``log_depth`` is ``(N, 1, H, W)``; ``contexts`` ``(N, C, H, W)`` end with it, and are None where they are made piece
-    by piece.
+    ``log_depth`` is ``(N, 1, H, W)``; ``contexts`` ``(N, C, H, W)`` end with it, and are None where they are made tile
+    by tile.
     """
 
     frames: tuple[Tensor, Tensor]
@@ -122,7 +122,7 @@ class Synthesis:
 
 
 class DAIN(nn.Module):
-    """`encode` both frames, `analyse` the pair, `synthesize` as many frames between them as are wanted.
+    """`encode` both frames, `prepare` the pair, `synthesize` as many frames between them as are wanted.
 
     Frames are RGB ``(N, 3, H, W)`` in [0, 1] for all parts (PWC-Net, fed with BGR by its authors, was fine-tuned so),
     sides multiples of 64.
@@ -154,9 +154,9 @@ class DAIN(nn.Module):
             pyramid = self.flow.features(small.float())
         return Encoded(pyramid, resize_to(self.depth(small).float(), size))
 
-    def analyse(
+    def prepare(
         self, frames: tuple[Tensor, Tensor], encoded: tuple[Encoded, Encoded], *, with_contexts: bool = True
-    ) -> Pair:
+    ) -> DAINState:
         """What depends on the pair but not on the timestep; contexts only where there is memory for them."""
         first, second = (one.pyramid for one in encoded)
         both = [torch.cat(levels) for levels in zip(first, second, strict=True)]
@@ -169,9 +169,9 @@ class DAIN(nn.Module):
         ratio = flow.new_tensor((width / (4 * flow.shape[-1]), height / (4 * flow.shape[-2])))
         forward, backward = (flow * ratio[:, None, None]).chunk(2)
         kernel0, kernel1 = self.filter(torch.cat(frames, 1))
-        whole = Region(0, height, 0, width)
+        whole = Tile(0, height, 0, width)
         depth0, depth1 = (one.log_depth for one in encoded)
-        return Pair(
+        return DAINState(
             frames=frames,
             flows=(forward, backward),
             proximity=(proximity(depth0), proximity(depth1)),
@@ -183,45 +183,47 @@ class DAIN(nn.Module):
             else None,
         )
 
-    def _context(self, frame: Tensor, log_depth: Tensor, region: Region) -> Tensor:
-        features = part_of(self.context, frame, region)
-        return torch.cat((features, region.of(log_depth).to(features.dtype)), 1)
+    def _context(self, frame: Tensor, log_depth: Tensor, tile: Tile) -> Tensor:
+        features = tile_of(self.context, frame, tile)
+        return torch.cat((features, tile.of(log_depth).to(features.dtype)), 1)
 
-    def synthesize(self, pair: Pair, timestep: float, piece: tuple[int, int] | None = None) -> Synthesis:
+    def synthesize(self, state: DAINState, timestep: float, tile_size: tuple[int, int] | None = None) -> Synthesis:
         """The frame at ``timestep`` in (0, 1).
 
-        Warped contexts and correction, which need the most memory, may be made in pieces of a height and a width: that
-        takes longer, and gives the same.
+        Warped contexts and correction, which need the most memory, may be made in tiles of ``tile_size`` (height,
+        width): that takes longer and gives the same.
         """
-        size = (pair.frames[0].shape[-2], pair.frames[0].shape[-1])
+        size = (state.frames[0].shape[-2], state.frames[0].shape[-1])
         # Scaled by time before the upsampling, as the reference does.
         flow0, flow1 = (
             functional.interpolate(flow * fraction, size, mode="bilinear", align_corners=False)
-            for flow, fraction in zip(pair.flows, (timestep, 1 - timestep), strict=True)
+            for flow, fraction in zip(state.flows, (timestep, 1 - timestep), strict=True)
         )
         projected = (
-            depth_flow_projection(flow0, pair.proximity[0]).flow,
-            depth_flow_projection(flow1, pair.proximity[1]).flow,
+            depth_flow_projection(flow0, state.proximity[0]).flow,
+            depth_flow_projection(flow1, state.proximity[1]).flow,
         )
-        warped0, warped1 = map(adaptive_warp, pair.frames, projected, pair.kernels)
+        warped0, warped1 = map(adaptive_warp, state.frames, projected, state.kernels)
         blend = (1 - timestep) * warped0 + timestep * warped1
-        parts = (blend, warped0, warped1, *projected, *pair.kernels)
+        parts = (blend, warped0, warped1, *projected, *state.kernels)
 
-        def correction(region: Region) -> Tensor:
+        def correction(tile: Tile) -> Tensor:
             # No name for what is read here, so that it is freed before the later blocks need memory.
-            features = self.rectification.block1(self._known(parts, pair, projected, region))
+            features = self.rectification.block1(self._known(parts, state, projected, tile))
             return self.rectification.correct(features)
 
-        correct = by_regions(correction, size, piece=piece, reach=reach_of(self.rectification))
+        correct = by_tiles(correction, size, tile_size=tile_size, margin=receptive_radius(self.rectification))
         return Synthesis(blend + correct, blend, (flow0, flow1), projected)
 
-    def _known(self, parts: tuple[Tensor, ...], pair: Pair, projected: tuple[Tensor, Tensor], region: Region) -> Tensor:
-        """A region of ``parts`` and of the warped contexts as one tensor, of which one context is held twice."""
-        small = torch.cat([region.of(part) for part in parts], 1)
+    def _known(
+        self, parts: tuple[Tensor, ...], state: DAINState, projected: tuple[Tensor, Tensor], tile: Tile
+    ) -> Tensor:
+        """A tile of ``parts`` and of the warped contexts as one tensor, of which one context is held twice."""
+        small = torch.cat([tile.of(part) for part in parts], 1)
         joined: Tensor | None = None
         first = small.shape[1]
-        for index, (flow, kernels) in enumerate(zip(projected, pair.kernels, strict=True)):
-            warped = adaptive_warp_part(partial(self._part, pair, index), flow, kernels, region)
+        for index, (flow, kernels) in enumerate(zip(projected, state.kernels, strict=True)):
+            warped = adaptive_warp_tile(partial(self._context_tile, state, index), flow, kernels, tile)
             channels = warped.shape[1]
             if joined is None:
                 joined = warped.new_empty((len(warped), first + 2 * channels, *warped.shape[2:]))
@@ -230,11 +232,11 @@ class DAIN(nn.Module):
         assert joined is not None
         return joined
 
-    def _part(self, pair: Pair, index: int, region: Region) -> Tensor:
-        """A region of one frame's context."""
-        if pair.contexts is None:
-            return self._context(pair.frames[index], pair.log_depth[index], region)
-        return region.of(pair.contexts[index])
+    def _context_tile(self, state: DAINState, index: int, tile: Tile) -> Tensor:
+        """A tile of one frame's context."""
+        if state.contexts is None:
+            return self._context(state.frames[index], state.log_depth[index], tile)
+        return tile.of(state.contexts[index])
 
 
 def build(shapes: Shapes) -> DAIN:

@@ -29,10 +29,8 @@ def _info(name: str, summary: str, file: str, width: int) -> BackendInfo:
         summary=summary,
         backend="vsvfi.backends.ema_vfi.backend:EMAVFIBackend",
         build="vsvfi.backends.ema_vfi.network:build",
-        paper=(
-            "Extracting Motion and Appearance via Inter-Frame Attention for Efficient Video Frame Interpolation, "
-            "CVPR 2023, arXiv 2303.00440"
-        ),
+        title="Extracting Motion and Appearance via Inter-Frame Attention for Efficient Video Frame Interpolation",
+        arxiv="2303.00440",
         code_license="Apache-2.0",
         weights_license="Apache-2.0",
         # The same network: trained at any timestep, or at 1/2 only. The one that suits any factor comes first.
@@ -43,7 +41,7 @@ def _info(name: str, summary: str, file: str, width: int) -> BackendInfo:
         layouts=(
             Layout(
                 has_all=("feature_bone.block4.0.attn.cor_embed.weight", "unet.conv.weight"),
-                shapes={"feature_bone.block1.conv.0.weight": (width, 3, 3, 3)},
+                shapes=(("feature_bone.block1.conv.0.weight", (width, 3, 3, 3)),),
                 rename=_RENAME,
                 # Window masks that the reference caches for one size of frame.
                 ignore=(r"attn_mask", r"\.HW$"),

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv_prelu, resize, resize_like
+from vsvfi.nets.blocks import conv_prelu
+from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.ops import backward_warp
 
-__all__ = ["EMAVFI", "FLOW_HEADS", "Features", "Pair", "build", "example"]
+__all__ = ["EMAVFI", "FLOW_HEADS", "EMAVFIState", "Features", "build", "example"]
 
 FLOW_HEADS = (r"^flow_heads\.\d\.convs\.2\.0\.", r"^refinement\.conv\.")
 
@@ -40,7 +41,7 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class EMAVFIState:
     """Two frames ``(N, 3, H, W)`` and their features.
 
     With a ``scale`` other than 1, flow is estimated on ``small`` frames, resized by it, and their features.
@@ -366,20 +367,20 @@ class EMAVFI(nn.Module):
         )
         self.refinement = Refinement(width)
 
-    def encode(self, frame0: Tensor, frame1: Tensor, scale: float = 1.0) -> Pair:
+    def prepare(self, frame0: Tensor, frame1: Tensor, scale: float = 1.0) -> EMAVFIState:
         """What does not depend on time, for frames ``(N, 3, H, W)``."""
         features = self.backbone(torch.cat((frame0, frame1)))
         if scale == 1:
-            return Pair((frame0, frame1), features, scale, (frame0, frame1), features)
+            return EMAVFIState((frame0, frame1), features, scale, (frame0, frame1), features)
         small = (resize(frame0, scale), resize(frame1, scale))
-        return Pair((frame0, frame1), features, scale, small, self.backbone(torch.cat(small)))
+        return EMAVFIState((frame0, frame1), features, scale, small, self.backbone(torch.cat(small)))
 
-    def _flow(self, pair: Pair, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+    def _flow(self, state: EMAVFIState, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Flow ``(T, 4, h, w)`` and mask logit at the size of the small frames."""
         count = len(timesteps)
         time = timesteps.view(-1, 1, 1, 1)
-        frame0, frame1 = (frame.expand(count, -1, -1, -1) for frame in pair.small_frames)
-        features = pair.small_features
+        frame0, frame1 = (frame.expand(count, -1, -1, -1) for frame in state.small_frames)
+        features = state.small_features
 
         def at_time(level: int) -> Tensor:
             motion0, motion1 = features.motion[level - 3].chunk(2)
@@ -392,15 +393,16 @@ class EMAVFI(nn.Module):
         more_flow, more_mask = fine(at_time(3), torch.cat((frame0, frame1, warped0, warped1, mask), 1), flow)
         return flow + more_flow, mask + more_mask
 
-    def decode(self, pair: Pair, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: EMAVFIState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``."""
-        flow, mask = self._flow(pair, timesteps)
-        flow, mask = resize_like(flow, pair.frames[0]) / pair.scale, resize_like(mask, pair.frames[0])
-        frame0, frame1 = (frame.expand(len(timesteps), -1, -1, -1) for frame in pair.frames)
+        flow, mask = self._flow(state, timesteps)
+        size = (state.frames[0].shape[-2], state.frames[0].shape[-1])
+        flow, mask = resize_to(flow, size) / state.scale, resize_to(mask, size)
+        frame0, frame1 = (frame.expand(len(timesteps), -1, -1, -1) for frame in state.frames)
         warped0, warped1 = backward_warp(frame0, flow[:, 0:2]), backward_warp(frame1, flow[:, 2:4])
 
         features, level_flow = [], flow
-        for level in pair.features.appearance:
+        for level in state.features.appearance:
             level0, level1 = (part.expand(len(timesteps), -1, -1, -1) for part in level.chunk(2))
             warped = (backward_warp(level0, level_flow[:, 0:2]), backward_warp(level1, level_flow[:, 2:4]))
             features.append(torch.cat(warped, 1))
@@ -412,7 +414,7 @@ class EMAVFI(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``."""
-        return self.decode(self.encode(frame0, frame1, scale), timesteps)
+        return self.synthesize(self.prepare(frame0, frame1, scale), timesteps)
 
 
 def build(shapes: Shapes) -> EMAVFI:

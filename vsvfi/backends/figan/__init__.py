@@ -12,13 +12,16 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="a very small flow network, coarse to fine; no weights were published: train it with vsvfi train figan",
         backend="vsvfi.backends.figan.backend:FIGANBackend",
         build="vsvfi.backends.figan.network:build",
-        paper="Frame Interpolation with Multi-Scale Deep Loss Functions and Generative Adversarial Networks, "
-        "arXiv 1711.06045",
+        title="Frame Interpolation with Multi-Scale Deep Loss Functions and Generative Adversarial Networks",
+        arxiv="1711.06045",
         weights_license="none published",
         layouts=(
             Layout(
                 has_all=("coarse.0.weight", "residuals.0.10.weight", "refinement.0.weight"),
-                shapes={"coarse.0.weight": (-1, 6, 3, 3), "refinement.10.weight": (3, -1, 3, 3)},
+                shapes=(
+                    ("coarse.0.weight", (-1, 6, 3, 3)),
+                    ("refinement.10.weight", (3, -1, 3, 3)),
+                ),
             ),
         ),
         timesteps="midpoint",

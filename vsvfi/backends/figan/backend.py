@@ -7,15 +7,15 @@ from typing import override
 
 from torch import Tensor
 
+from vsvfi.backends.base import MidpointBackend, Size, SizeBackend
 from vsvfi.backends.figan.network import FIGAN
-from vsvfi.backends.whole import Size, SizeBackend
 
 __all__ = ["FIGANBackend"]
 
 type State = tuple[Tensor, Tensor, Tensor]
 
 
-class FIGANBackend(SizeBackend):
+class FIGANBackend(SizeBackend, MidpointBackend):
     """Motion is estimated once a pair."""
 
     network: FIGAN
@@ -27,7 +27,6 @@ class FIGANBackend(SizeBackend):
         return first, second, self.network.motions(first, second, encoded[0])[0].synthesis
 
     @override
-    def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
-        """The middle frame, whatever number of times it is asked for."""
-        middle = self.network.refine(*state)
-        return middle.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: State) -> Tensor:
+        """The middle frame."""
+        return self.network.refine(*state)

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, resize
+from vsvfi.nets.blocks import conv
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["FIGAN", "FLOW_HEADS", "Motion", "Prediction", "build", "create", "example"]

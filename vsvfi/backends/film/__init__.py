@@ -41,7 +41,8 @@ INFOS = (
         summary="features of all scales share weights, so that large motion is matched as small motion is",
         build="vsvfi.backends.film.network:build",
         backend="vsvfi.backends.film.backend:FILMBackend",
-        paper="https://arxiv.org/abs/2202.04901",
+        title="FILM: Frame Interpolation for Large Motion",
+        arxiv="2202.04901",
         weights_license="Apache-2.0",
         checkpoints=(
             Checkpoint(name="style", file="film_net_fp32.pt", url=_PORT, license="Apache-2.0"),

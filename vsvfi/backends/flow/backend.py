@@ -42,7 +42,7 @@ QUALITIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FlowState:
     """What is known about a pair of frames, whatever the timestep."""
 
     window: tuple[PlaneFrame, ...]
@@ -64,14 +64,14 @@ class FlowBackend:
         """Luma that motion is estimated on."""
         return kernels.pyramid(frame.luma_planes, frame.bits, self.shrink)
 
-    def prepare(self, window: Sequence[PlaneFrame], encoded: Sequence[Any]) -> Pair:
+    def prepare(self, window: Sequence[PlaneFrame], encoded: Sequence[Any]) -> FlowState:
         """Flow both ways and how far it can be trusted."""
         first, second = encoded
         forward = kernels.search(first, second, self.search)
         backward = kernels.search(second, first, self.search)
-        return Pair(tuple(window), kernels.consistency(forward, backward, first, second, self.settings.cell))
+        return FlowState(tuple(window), kernels.consistency(forward, backward, first, second, self.settings.cell))
 
-    def synthesize(self, state: Pair, timestep: Fraction, out: Sequence[NDArray[Any]]) -> None:
+    def synthesize(self, state: FlowState, timestep: Fraction, out: Sequence[NDArray[Any]]) -> None:
         """Draw the frame at ``timestep``."""
         space = self._space(kernels.projection_size(state.vectors))
         motion = kernels.project(state.vectors, timestep, space)

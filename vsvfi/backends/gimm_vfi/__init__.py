@@ -48,7 +48,8 @@ def _info(name: str, flows: str, layouts: tuple[Layout, ...]) -> BackendInfo:
         summary=f"implicit motion modelling on {flows} flows, synthesis in the manner of AMT",
         build="vsvfi.backends.gimm_vfi.network:build",
         backend="vsvfi.backends.gimm_vfi.backend:GIMMVFIBackend",
-        paper="https://arxiv.org/abs/2407.08680",
+        title="Generalizable Implicit Motion Modeling for Video Frame Interpolation",
+        arxiv="2407.08680",
         weights_license=gimm.LICENSE,
         commercial_use=False,
         checkpoints=tuple(

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import FrozenBatchNorm2d, conv, conv_prelu, resize
+from vsvfi.nets.blocks import FrozenBatchNorm2d, conv, conv_prelu
 from vsvfi.nets.flowformer.network import FlowFormer
-from vsvfi.nets.geometry import pixel_grid, reduced_size, resize_flow, resize_to
+from vsvfi.nets.geometry import pixel_grid, reduced_size, resize, resize_flow, resize_to
 from vsvfi.nets.gimm.network import EndpointMotion, ImplicitMotion
 from vsvfi.nets.ifr import SideResBlock
 from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, UpdateBlock, warped_fields
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
-from vsvfi.nets.regions import Region, by_regions, reach_of
+from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "NewFrames", "Pair", "build", "example"]
+__all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "GIMMVFIState", "NewFrames", "build", "example"]
 
 FLOW_HEADS = (
     r"flow_head\.(conv)?2\.",
@@ -30,7 +30,7 @@ FLOW_HEADS = (
 """The layers that make flows and residuals."""
 
 FIELDS = 3
-STRIP_PIXELS = 2**20
+TILE_PIXELS = 2**20
 """How many pixels the final decoder decodes at once: about 6 GB in fp32 at the published width."""
 LEAST = 64
 """The smallest side of which the coarsest correlations are still a pixel wide."""
@@ -47,7 +47,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class GIMMVFIState:
     """What B pairs of frames have in common at every timestep.
 
     ``frames`` and ``reduced`` are in [-1, 1]; everything but ``frames`` is of the reduced size, on which the motion
@@ -120,8 +120,8 @@ class InitDecoder(nn.Module):
 class FinalDecoder(nn.Module):
     """Turns one pair of flows into several, with masks and residuals, at full size.
 
-    By far the widest layers at the largest size: they run piece by piece, on strips unless a size is given, which gives
-    the very result that the whole would.
+    By far the widest layers at the largest size: they run tile by tile, which gives exactly what the
+    whole would.
     """
 
     def __init__(self, width: int) -> None:
@@ -140,7 +140,7 @@ class FinalDecoder(nn.Module):
         frames: tuple[Tensor, Tensor],
         flows: tuple[Tensor, Tensor],
         logit: Tensor,
-        piece: tuple[int, int] | None = None,
+        tile_size: tuple[int, int] | None = None,
     ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
         """The flows ``(T, 2 * K, H, W)``, the mask ``(T, K, H, W)`` and the residual ``(T, 3 * K, H, W)``, fp32.
 
@@ -150,15 +150,15 @@ class FinalDecoder(nn.Module):
             frames: ``(T, 3, H, W)``.
             flows: from the new frame to both, ``(T, 2, H, W)``.
             logit: of the mask, ``(T, 1, H, W)``.
-            piece: the height and width of what is decoded at once.
+            tile_size: the height and width of what is decoded at once; by default rows of the whole width.
         """
         count, _, height, width = feature.shape
-        reach = reach_of(self.convblock)
-        decoded = by_regions(
+        margin = receptive_radius(self.convblock)
+        decoded = by_tiles(
             partial(self._decode, feature, features, frames, flows, logit),
             (height, width),
-            piece=piece or (max(2 * reach, STRIP_PIXELS // (count * width)), width),
-            reach=reach,
+            tile_size=tile_size or (max(2 * margin, TILE_PIXELS // (count * width)), width),
+            margin=margin,
         )
         more0, more1, more, residual = torch.split(decoded, [FIELDS * n for n in (2, 2, 1, 3)], 1)
         fields = (flows[0].repeat(1, FIELDS, 1, 1) + more0, flows[1].repeat(1, FIELDS, 1, 1) + more1)
@@ -171,15 +171,15 @@ class FinalDecoder(nn.Module):
         frames: tuple[Tensor, Tensor],
         flows: tuple[Tensor, Tensor],
         logit: Tensor,
-        region: Region,
+        tile: Tile,
     ) -> Tensor:
-        """What the convolutions make of a region, in fp32."""
-        here = [region.of(flow) for flow in flows]
-        origin = flows[0].new_tensor((region.left, region.top)).view(1, 2, 1, 1)
+        """What the convolutions make of a tile, in fp32."""
+        here = [tile.of(flow) for flow in flows]
+        origin = flows[0].new_tensor((tile.left, tile.top)).view(1, 2, 1, 1)
         warped = [backward_warp(x, flow + origin) for x, flow in zip(features, here, strict=True)]
         images = [backward_warp(x, flow + origin) for x, flow in zip(frames, here, strict=True)]
-        given = [region.of(x) for x in frames]
-        joined = torch.cat((region.of(feature), *warped, *here, region.of(logit), *given, *images), 1)
+        given = [tile.of(x) for x in frames]
+        joined = torch.cat((tile.of(feature), *warped, *here, tile.of(logit), *given, *images), 1)
         out: Tensor = self.convblock(joined)
         return out.float()
 
@@ -224,7 +224,7 @@ class GIMMVFI(nn.Module):
         reduced = resize_to(frame, reduced_size((frame.shape[-2], frame.shape[-1]), scale, 8, LEAST))
         return Frame(2 * frame - 1, 2 * reduced - 1, self.flow_estimator.encode(reduced))
 
-    def prepare(self, first: Frame, second: Frame) -> Pair:
+    def prepare(self, first: Frame, second: Frame) -> GIMMVFIState:
         """What does not depend on the time: flows, motion latents, correlations, upsampled features."""
         features = (first.features, second.features)
         motion = self.motion.encode(
@@ -238,7 +238,7 @@ class GIMMVFI(nn.Module):
             )
             for x in features
         ]
-        return Pair(
+        return GIMMVFIState(
             (first.image, second.image),
             (first.reduced, second.reduced),
             motion,
@@ -246,25 +246,27 @@ class GIMMVFI(nn.Module):
             (upsampled[0], upsampled[1]),
         )
 
-    def synthesize(self, pair: Pair, timesteps: Tensor) -> NewFrames:
+    def synthesize(self, state: GIMMVFIState, timesteps: Tensor) -> NewFrames:
         """The frames at ``timesteps`` ``(T,)`` in (0, 1): one for each of B pairs, or any number for one pair."""
-        return self.render(pair, timesteps, self.motion(pair.motion, timesteps)[1])
+        return self.render(state, timesteps, self.motion(state.motion, timesteps)[1])
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` between ``(B, 3, H, W)`` in [0, 1]; H, W multiples of 32, or 8 / ``scale``."""
-        pair = self.prepare(self.encode(frame0, scale), self.encode(frame1, scale))
-        return self.synthesize(pair, timesteps).frames
+        state = self.prepare(self.encode(frame0, scale), self.encode(frame1, scale))
+        return self.synthesize(state, timesteps).frames
 
-    def render(self, pair: Pair, timesteps: Tensor, motion: Tensor, piece: tuple[int, int] | None = None) -> NewFrames:
+    def render(
+        self, state: GIMMVFIState, timesteps: Tensor, motion: Tensor, tile_size: tuple[int, int] | None = None
+    ) -> NewFrames:
         """The frames at ``timesteps`` from the motion ``(T, 2, h, w)`` that `ImplicitMotion` predicted for them.
 
-        ``piece`` is the height and width of what the final decoder decodes at once; smaller ones take less memory and
-        more time, and give the same.
+        ``tile_size`` is the height and width of what the final decoder decodes at once; smaller tiles take less
+        memory and more time, and give the same.
         """
         count = len(timesteps)
         t = timesteps.view(-1, 1, 1, 1)
-        frames, reduced = (_expand(both, count) for both in (pair.frames, pair.reduced))
-        features0, features1 = (_expand(both, count) for both in pair.upsampled)
+        frames, reduced = (_expand(both, count) for both in (state.frames, state.reduced))
+        features0, features1 = (_expand(both, count) for both in state.upsampled)
         size = (motion.shape[-2], motion.shape[-1])
         coarse = (size[0] // 4, size[1] // 4)
 
@@ -272,7 +274,7 @@ class GIMMVFI(nn.Module):
         small = (resize_to(reduced[0], coarse), resize_to(reduced[1], coarse))
         flows, logit, feature = self.init_decoder((features0[0], features1[0]), small, flows)
 
-        correlation, eighth = self._lookup(pair.correlation, flows, t)
+        correlation, eighth = self._lookup(state.correlation, flows, t)
         more, more_flow = self.update_low(feature, eighth, correlation)
         feature, flows = feature + more, (flows[0] + more_flow[:, :2], flows[1] + more_flow[:, 2:])
         more, more_flow = self.update_high(feature, torch.cat(flows, 1), resize(correlation, 2))
@@ -284,7 +286,7 @@ class GIMMVFI(nn.Module):
             reduced,
             (resize_flow(flows[0], size), resize_flow(flows[1], size)),
             resize(logit, 4),
-            piece,
+            tile_size,
         )
         full = (frames[0].shape[-2], frames[0].shape[-1])
         fields = (resize_flow(fields[0], full), resize_flow(fields[1], full))

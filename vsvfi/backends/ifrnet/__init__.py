@@ -18,9 +18,8 @@ def _info(name: str, summary: str, file: str, width: int, first_kernel: int, dec
         summary=summary,
         backend="vsvfi.backends.ifrnet.backend:IFRNetBackend",
         build="vsvfi.backends.ifrnet.network:build",
-        paper=(
-            "IFRNet: Intermediate Feature Refine Network for Efficient Frame Interpolation, CVPR 2022, arXiv 2205.14620"
-        ),
+        title="IFRNet: Intermediate Feature Refine Network for Efficient Frame Interpolation",
+        arxiv="2205.14620",
         code_license="MIT",
         weights_license="MIT",
         # GoPro was trained at multiples of 1/8, Vimeo90K at 1/2 only: the one that suits any factor comes first.
@@ -28,10 +27,10 @@ def _info(name: str, summary: str, file: str, width: int, first_kernel: int, dec
         layouts=(
             Layout(
                 has_all=("decoder4.convblock.1.conv2.0.weight",),
-                shapes={
-                    "encoder.pyramid1.0.0.weight": (width, 3, first_kernel, first_kernel),
-                    "decoder1.convblock.2.weight": (decoder_width, 8, 4, 4),
-                },
+                shapes=(
+                    ("encoder.pyramid1.0.0.weight", (width, 3, first_kernel, first_kernel)),
+                    ("decoder1.convblock.2.weight", (decoder_width, 8, 4, 4)),
+                ),
             ),
         ),
         multiple=16,

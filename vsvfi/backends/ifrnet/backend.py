@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.ifrnet.network import IFRNet, Pair
-from vsvfi.backends.whole import MeanBackend
+from vsvfi.backends.base import MeanBackend
+from vsvfi.backends.ifrnet.network import IFRNet, IFRNetState
 
 __all__ = ["IFRNetBackend"]
 
@@ -19,13 +18,11 @@ class IFRNetBackend(MeanBackend):
     network: IFRNet
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:
+    def prepare_pair(self, frame0: Tensor, frame1: Tensor, mean: Tensor) -> IFRNetState:
         """The features of both frames."""
-        frame0, frame1 = window
-        mean = (encoded[0] + encoded[1]) / 2
-        return self.network.encode(frame0, frame1, mean, float(self.options.flow_scale))
+        return self.network.prepare(frame0, frame1, mean, float(self.options.flow_scale))
 
     @override
-    def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: IFRNetState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
-        return self.network.decode(state, timesteps)
+        return self.network.synthesize(state, timesteps)

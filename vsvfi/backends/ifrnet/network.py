@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import resize, resize_like
+from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "IFRNet", "Pair", "build", "example"]
+__all__ = ["FLOW_HEADS", "IFRNet", "IFRNetState", "build", "example"]
 
 FLOW_HEADS = (r"^decoder\d\.convblock\.2\.",)
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class IFRNetState:
     """What two frames have in common at every timestep.
 
     ``frames`` are ``(1, 3, H, W)`` less their ``mean``; ``features`` are theirs, finest first, and were made from
@@ -54,16 +54,16 @@ class IFRNet(nn.Module):
         self.decoder2 = Decoder(3 * w2 + 4, 3 * w2, w1 + 4, side=side)
         self.decoder1 = Decoder(3 * w1 + 4, 3 * w1, 8, side=side)
 
-    def encode(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> Pair:
+    def prepare(self, frame0: Tensor, frame1: Tensor, mean: Tensor, scale: float = 1.0) -> IFRNetState:
         """Features of two frames ``(1, 3, H, W)`` less their ``mean``; their sizes by ``scale`` are multiples of 16."""
         frames = (frame0 - mean, frame1 - mean)
         features = tuple(self.encoder(resize(frame, scale)) for frame in frames)
-        return Pair(frames, mean, (features[0], features[1]), scale)
+        return IFRNetState(frames, mean, (features[0], features[1]), scale)
 
-    def decode(self, pair: Pair, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: IFRNetState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``."""
         count = len(timesteps)
-        features0, features1 = ([level.expand(count, -1, -1, -1) for level in levels] for levels in pair.features)
+        features0, features1 = ([level.expand(count, -1, -1, -1) for level in levels] for levels in state.features)
         coarsest = features0[3]
         time = timesteps.to(coarsest).view(-1, 1, 1, 1).expand(-1, 1, *coarsest.shape[2:])
 
@@ -80,16 +80,17 @@ class IFRNet(nn.Module):
             feature = refined[:, 4:]
 
         mask, residual = torch.sigmoid(feature[:, :1].float()), feature[:, 1:].float()
-        frame0, frame1 = (frame.expand(count, -1, -1, -1) for frame in pair.frames)
-        flow = resize_like(flow, frame0) / pair.scale
-        mask, residual = resize_like(mask, frame0), resize_like(residual, frame0)
+        frame0, frame1 = (frame.expand(count, -1, -1, -1) for frame in state.frames)
+        size = (frame0.shape[-2], frame0.shape[-1])
+        flow = resize_to(flow, size) / state.scale
+        mask, residual = resize_to(mask, size), resize_to(residual, size)
         warped0, warped1 = backward_warp(frame0, flow[:, 0:2]), backward_warp(frame1, flow[:, 2:4])
-        return (mask * warped0 + (1 - mask) * warped1 + pair.mean + residual).clamp(0, 1)
+        return (mask * warped0 + (1 - mask) * warped1 + state.mean + residual).clamp(0, 1)
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``."""
         mean = (mean_of(frame0) + mean_of(frame1)) / 2
-        return self.decode(self.encode(frame0, frame1, mean, scale), timesteps)
+        return self.synthesize(self.prepare(frame0, frame1, mean, scale), timesteps)
 
 
 def build(shapes: Shapes) -> IFRNet:

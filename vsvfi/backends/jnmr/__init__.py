@@ -6,7 +6,7 @@ from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 
 __all__ = ["INFOS"]
 
-_PAPER = "JNMR: Joint Non-linear Motion Regression for Video Frame Interpolation, IEEE TIP 2023, arXiv 2206.04231"
+
 _WINDOW = (-1, 0, 1, 2)
 
 INFOS: tuple[BackendInfo, ...] = (
@@ -15,12 +15,13 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="non-linear motion of four frames; ships with a small network trained here, or train the full one",
         backend="vsvfi.backends.jnmr.backend:JNMRBackend",
         build="vsvfi.backends.jnmr.network:build",
-        paper=_PAPER,
+        title="JNMR: Joint Non-linear Motion Regression for Video Frame Interpolation",
+        arxiv="2206.04231",
         weights_license="MIT",
         layouts=(
             Layout(
                 has_all=("trunk.conv1.0.weight", "heads.weight.0.final.weight", "synthesis.lateral.0.0.f.1.weight"),
-                shapes={"synthesis.lateral_init.f.1.weight": (-1, 15, 3, 3)},
+                shapes=(("synthesis.lateral_init.f.1.weight", (-1, 15, 3, 3)),),
             ),
         ),
         window=_WINDOW,
@@ -34,7 +35,8 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="what JNMR's authors published: AdaCoF motions of four frames and a GridNet",
         backend="vsvfi.backends.jnmr.backend:BaselineBackend",
         build="vsvfi.backends.jnmr.baseline:build",
-        paper=_PAPER,
+        title="JNMR: Joint Non-linear Motion Regression for Video Frame Interpolation",
+        arxiv="2206.04231",
         code_license="MIT",
         weights_license="none stated",
         commercial_use=False,
@@ -49,11 +51,11 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("get_kernel.moduleConv1.0.weight", "context_synthesis.lateral_init.f.1.weight"),
-                shapes={
-                    "get_kernel.moduleWeight0.7.weight": (121, 21, 3, 3),
-                    "get_kernel.moduleWeight4.7.weight": (121, 20, 3, 3),
-                    "get_kernel.moduleBlend.7.weight": (1, 48, 3, 3),
-                },
+                shapes=(
+                    ("get_kernel.moduleWeight0.7.weight", (121, 21, 3, 3)),
+                    ("get_kernel.moduleWeight4.7.weight", (121, 20, 3, 3)),
+                    ("get_kernel.moduleBlend.7.weight", (1, 48, 3, 3)),
+                ),
                 ignore=(r"^get_kernel\.Downsample\.",),
                 rename=(
                     (r"^get_kernel\.module(Occlusion|Blend)\.", r"get_kernel.module\g<1>0."),

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.base import MidpointBackend, TorchBackend
 from vsvfi.backends.jnmr.baseline import Baseline
 from vsvfi.backends.jnmr.network import JNMR
 from vsvfi.backends.jnmr.prior import measure_flows
@@ -26,7 +26,7 @@ class State(NamedTuple):
     flows: Tensor | None
 
 
-class BaselineBackend(TorchBackend):
+class BaselineBackend(MidpointBackend):
     """The published baseline: everything depends on the whole window and there is one timestep."""
 
     network: Baseline
@@ -38,9 +38,9 @@ class BaselineBackend(TorchBackend):
         return frame
 
     @override
-    def synthesize(self, state: Tensor, timesteps: Tensor) -> Tensor:
-        """The middle frame, whatever number of times it is asked for."""
-        return state.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: Tensor) -> Tensor:
+        """The middle frame, which `prepare` made."""
+        return state
 
 
 class JNMRBackend(TorchBackend):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from vsvfi.backends.jnmr.blocks import HEADS, GridNet, Head, Trunk, scaled, side_length
 from vsvfi.backends.jnmr.prior import FEATURES, Prior, prior_motion
-from vsvfi.backends.jnmr.warp import adaptive_warp
+from vsvfi.backends.jnmr.warp import collaborative_warp
 from vsvfi.models.info import Shapes
 
 __all__ = ["JNMR", "Hyperparameters", "Prediction", "build", "example"]
@@ -349,7 +349,7 @@ def _reconstruct(
     weights = motions.logits.softmax(2)
     mass = motions.logits.logsumexp(2)
     warped = [
-        adaptive_warp(
+        collaborative_warp(
             frames[:, source],
             weights[:, warp],
             motions.alpha[:, warp],

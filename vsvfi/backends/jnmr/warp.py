@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vsvfi.backends.jnmr.blocks import side_length, tap_grid
 
-__all__ = ["adaptive_warp", "sample"]
+__all__ = ["collaborative_warp", "sample"]
 
 
 type Mode = Literal["bilinear", "bicubic"]
@@ -36,7 +36,7 @@ def sample(image: Tensor, flow: Tensor) -> Tensor:
     return _grid_sample(image, y + flow[:, 1], x + flow[:, 0])
 
 
-def adaptive_warp(
+def collaborative_warp(
     image: Tensor,
     weight: Tensor,
     alpha: Tensor,

@@ -15,8 +15,9 @@ def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
         summary=summary,
         build="vsvfi.backends.memc_net.network:build",
         backend="vsvfi.backends.memc_net.backend:MEMCNetBackend",
-        paper="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
-        "Enhancement, TPAMI 2019, arXiv 1810.08768",
+        title="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
+        "Enhancement",
+        arxiv="1810.08768",
         code_license="MIT",
         weights_license="MIT",
         checkpoints=(Checkpoint(name=name, file=file, url="https://github.com/baowenbo/MEMC-Net", license="MIT"),),
@@ -36,7 +37,7 @@ INFOS = (
         "MEMC-Net_star_best.pth",
         Layout(
             has_all=("flownets.conv6_1.0.weight", "initScaleNets_occlusion2.2.weight", "ctxNet.conv1.weight"),
-            shapes={"rectifyNet.head.0.weight": (-1, 169, 3, 3)},
+            shapes=(("rectifyNet.head.0.weight", (-1, 169, 3, 3)),),
             rename=RENAME,
             ignore=IGNORE,
         ),
@@ -47,7 +48,7 @@ INFOS = (
         "MEMC-Net_best.pth",
         Layout(
             has_all=("flownets.conv6_1.0.weight", "initScaleNets_occlusion2.2.weight", "rectifyNet.14.weight"),
-            shapes={"rectifyNet.0.weight": (64, 41, 3, 3)},
+            shapes=(("rectifyNet.0.weight", (64, 41, 3, 3)),),
             rename=RENAME,
             ignore=IGNORE,
         ),
@@ -63,7 +64,7 @@ INFOS = (
                 "initScaleNets_filter2.2.weight",
             ),
             has_none=("initScaleNets_occlusion.0.weight",),
-            shapes={"rectifyNet.0.weight": (64, 41, 3, 3)},
+            shapes=(("rectifyNet.0.weight", (64, 41, 3, 3)),),
             rename=(SPYNET_RENAME, *RENAME),
             ignore=IGNORE,
         ),

@@ -14,14 +14,14 @@ from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.flownets.network import estimate as flownets_estimate
 from vsvfi.nets.geometry import reduced_size, resize_flow, resize_to
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr, light_unet
-from vsvfi.nets.memc_net.warp import adaptive_warp_part
-from vsvfi.nets.regions import Region, by_regions, part_of, reach_of
+from vsvfi.nets.memc_net.warp import adaptive_warp_tile
 from vsvfi.nets.spynet.network import SPyNet
+from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius, tile_of
 from vsvfi.ops import adaptive_warp, flow_projection
 
 __all__ = ["MEMCNet", "Motion", "Synthesis", "build", "example", "plain_rectification"]
 
-type Pair = tuple[Tensor, Tensor]
+type PerFrame = tuple[Tensor, Tensor]
 """One tensor for the first frame, one for the second."""
 
 _MULTIPLE = 64
@@ -36,10 +36,10 @@ class Motion:
     the blend; None stands for one half everywhere.
     """
 
-    flows: Pair
-    projected: Pair
-    kernels: Pair
-    occlusion: Pair | None
+    flows: PerFrame
+    projected: PerFrame
+    kernels: PerFrame
+    occlusion: PerFrame | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class MEMCNet(nn.Module):
                 flow = self.flow(first.float(), second.float())
         return resize_flow(flow, size)
 
-    def analyse(self, frame0: Tensor, frame1: Tensor, flow_scale: float = 1.0) -> Motion:
+    def prepare(self, frame0: Tensor, frame1: Tensor, flow_scale: float = 1.0) -> Motion:
         """Everything that comes before the warping.
 
         Args:
@@ -127,19 +127,19 @@ class MEMCNet(nn.Module):
         projected0, projected1 = (flow_projection(flow, look_below=False).flow for flow in (forward, backward))
         frames = torch.cat((frame0, frame1), 1)
         kernel0, kernel1 = self.filter(frames)
-        occlusion: Pair | None = None
+        occlusion: PerFrame | None = None
         if self.occlusion is not None:
             first, second = self.occlusion(frames)
             occlusion = (0.5 + first, 0.5 + second)
         return Motion((forward, backward), (projected0, projected1), (kernel0, kernel1), occlusion)
 
     def synthesize(
-        self, frame0: Tensor, frame1: Tensor, motion: Motion, piece: tuple[int, int] | None = None
+        self, frame0: Tensor, frame1: Tensor, motion: Motion, tile_size: tuple[int, int] | None = None
     ) -> Synthesis:
         """The frame half-way between two RGB frames.
 
-        Contexts and correction, which need the most memory, may be made in pieces of a height and a width: that takes
-        longer, and gives the same.
+        Contexts and correction, which need the most memory, may be made in tiles of ``tile_size`` (height, width):
+        that takes longer and gives the same.
         """
         frames = (frame0, frame1)
         warped0, warped1 = map(adaptive_warp, frames, motion.projected, motion.kernels)
@@ -152,20 +152,22 @@ class MEMCNet(nn.Module):
             blend = maps[0] * warped0 + maps[1] * warped1
         known = (blend, *motion.projected, *motion.kernels, *maps)
 
-        def correction(region: Region) -> Tensor:
-            parts = [*map(region.of, known), *self._warped_contexts(frames, motion, region)]
-            result: Tensor = self.rectification(torch.cat(parts, 1))
+        def correction(tile: Tile) -> Tensor:
+            inputs = [*map(tile.of, known), *self._warped_contexts(frames, motion, tile)]
+            result: Tensor = self.rectification(torch.cat(inputs, 1))
             return result
 
         size = (frame0.shape[-2], frame0.shape[-1])
-        return Synthesis(blend + by_regions(correction, size, piece=piece, reach=reach_of(self.rectification)), blend)
+        return Synthesis(
+            blend + by_tiles(correction, size, tile_size=tile_size, margin=receptive_radius(self.rectification)), blend
+        )
 
-    def _warped_contexts(self, frames: Pair, motion: Motion, region: Region) -> list[Tensor]:
+    def _warped_contexts(self, frames: PerFrame, motion: Motion, tile: Tile) -> list[Tensor]:
         context = self.context
         if context is None:
             return []
         return [
-            adaptive_warp_part(partial(part_of, context, frame), flow, kernels, region)
+            adaptive_warp_tile(partial(tile_of, context, frame), flow, kernels, tile)
             for frame, flow, kernels in zip(frames, motion.projected, motion.kernels, strict=True)
         ]
 

@@ -7,7 +7,7 @@ from typing import Any, override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.base import MidpointBackend
 from vsvfi.backends.mind.network import MIND
 
 __all__ = ["MINDBackend"]
@@ -15,7 +15,7 @@ __all__ = ["MINDBackend"]
 type State = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-class MINDBackend(TorchBackend):
+class MINDBackend(MidpointBackend):
     """The network gives one frame a pair and nothing that a second timestep could share."""
 
     network: MIND
@@ -23,10 +23,9 @@ class MINDBackend(TorchBackend):
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> State:
         """The features of the pair."""
-        return self.network.encode(*window)
+        return self.network.prepare(*window)
 
     @override
-    def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
-        """The middle frame, whatever number of times it is asked for."""
-        middle = self.network.decode(*state).float()
-        return middle.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: State) -> Tensor:
+        """The middle frame."""
+        return self.network.synthesize(*state).float()

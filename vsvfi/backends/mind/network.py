@@ -69,15 +69,15 @@ class MIND(nn.Module):
         self.dec1 = _Decoder(w2, w1, activation)
         self.out, self.out_act = conv(w1, 3, 1), activation()
 
-    def encode(self, frame0: Tensor, frame1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def prepare(self, frame0: Tensor, frame1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The pooled features of encoder blocks 2 to 5, at 1/4 to 1/32 of the size."""
         e2 = self.enc2(self.enc1(torch.cat((frame0, frame1), 1)))
         e3 = self.enc3(e2)
         e4 = self.enc4(e3)
         return e2, e3, e4, self.enc5(e4)
 
-    def decode(self, e2: Tensor, e3: Tensor, e4: Tensor, e5: Tensor) -> Tensor:
-        """The frame that the features of `encode` stand for."""
+    def synthesize(self, e2: Tensor, e3: Tensor, e4: Tensor, e5: Tensor) -> Tensor:
+        """The frame that the features of `prepare` stand for."""
         d4 = self.dec4(torch.cat((self.dec5(e5), e4), 1))
         d3 = self.dec3(torch.cat((d4, e3), 1))
         d2 = self.dec2(torch.cat((d3, e2), 1))
@@ -85,7 +85,7 @@ class MIND(nn.Module):
 
     def forward(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """The frame ``(N, 3, H, W)`` halfway between two frames."""
-        return self.decode(*self.encode(frame0, frame1))
+        return self.synthesize(*self.prepare(frame0, frame1))
 
 
 def build(shapes: Shapes) -> MIND:

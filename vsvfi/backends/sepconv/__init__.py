@@ -14,7 +14,8 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="two spatially varying separable 51-tap kernels a pixel",
         backend="vsvfi.backends.sepconv.backend:SepConvBackend",
         build="vsvfi.backends.sepconv.network:build",
-        paper="Video Frame Interpolation via Adaptive Separable Convolution, ICCV 2017, arXiv 1708.01692",
+        title="Video Frame Interpolation via Adaptive Separable Convolution",
+        arxiv="1708.01692",
         weights_license=_LICENSE,
         commercial_use=False,
         checkpoints=(
@@ -34,7 +35,10 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("moduleConv1.0.weight", "moduleDeconv5.0.weight", "moduleHorizontal2.7.weight"),
-                shapes={"moduleConv1.0.weight": (-1, 6, 3, 3), "moduleVertical1.7.weight": (-1, -1, 3, 3)},
+                shapes=(
+                    ("moduleConv1.0.weight", (-1, 6, 3, 3)),
+                    ("moduleVertical1.7.weight", (-1, -1, 3, 3)),
+                ),
                 rename=(
                     ("^moduleConv", "conv"),
                     ("^moduleDeconv", "deconv"),

@@ -86,7 +86,7 @@ class SepConv(nn.Module):
         self.horizontal2 = _subnet(w2, taps)
         self.margin = taps // 2
 
-    def kernels(self, frame1: Tensor, frame2: Tensor) -> Kernels:
+    def prepare(self, frame1: Tensor, frame2: Tensor) -> Kernels:
         """The kernels for the middle of two frames ``(N, 3, H, W)``; H and W are multiples of 32."""
         c1 = self.conv1(torch.cat((frame1, frame2), 1))
         c2 = self.conv2(F.avg_pool2d(c1, 2))
@@ -106,7 +106,7 @@ class SepConv(nn.Module):
             self.horizontal2(combined).float(),
         )
 
-    def apply_kernels(self, frame1: Tensor, frame2: Tensor, kernels: Kernels) -> Tensor:
+    def synthesize(self, frame1: Tensor, frame2: Tensor, kernels: Kernels) -> Tensor:
         """The new frame: the sum of both frames, each convolved with its own kernels at every pixel."""
         padded1 = F.pad(frame1, [self.margin] * 4, mode="replicate").float()
         padded2 = F.pad(frame2, [self.margin] * 4, mode="replicate").float()
@@ -116,7 +116,7 @@ class SepConv(nn.Module):
 
     def forward(self, frame1: Tensor, frame2: Tensor) -> Tensor:
         """The middle frame ``(N, 3, H, W)`` of two frames, in the range and channel order of the frames."""
-        return self.apply_kernels(frame1, frame2, self.kernels(frame1, frame2))
+        return self.synthesize(frame1, frame2, self.prepare(frame1, frame2))
 
 
 def build(shapes: Shapes) -> SepConv:

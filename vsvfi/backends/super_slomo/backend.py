@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
 from vsvfi.backends.super_slomo.network import Place, SuperSloMo
-from vsvfi.nets.regions import Region
+from vsvfi.nets.tiles import Tile
 
 __all__ = ["SuperSloMoBackend"]
 
@@ -32,9 +32,9 @@ class SuperSloMoBackend(TorchBackend):
         return Place(frame.shape[-2], frame.shape[-1])
 
     @override
-    def encode_part(self, frame: Tensor, part: Region) -> Place:
+    def encode_tile(self, frame: Tensor, tile: Tile) -> Place:
         """The place of a tile: how far the network's sampling goes astray depends on it."""
-        return Place(frame.shape[-2], frame.shape[-1], part.top, part.left)
+        return Place(frame.shape[-2], frame.shape[-1], tile.top, tile.left)
 
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Place]) -> State:

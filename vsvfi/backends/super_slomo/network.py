@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, in_float32, resize
-from vsvfi.nets.geometry import pixel_grid
+from vsvfi.nets.blocks import conv, in_float32
+from vsvfi.nets.geometry import pixel_grid, resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["Place", "Refined", "SuperSloMo", "UNet", "build", "example"]

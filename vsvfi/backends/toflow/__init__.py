@@ -13,7 +13,8 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="flow trained for interpolation itself, both frames warped halfway and merged by a small CNN",
         backend="vsvfi.backends.toflow.backend:TOFlowBackend",
         build="vsvfi.backends.toflow.network:build",
-        paper="Video Enhancement with Task-Oriented Flow, IJCV 2019, arXiv 1711.09078",
+        title="Video Enhancement with Task-Oriented Flow",
+        arxiv="1711.09078",
         weights_license="MIT",
         checkpoints=(
             Checkpoint(
@@ -26,7 +27,7 @@ INFOS: tuple[BackendInfo, ...] = (
         layouts=(
             Layout(
                 has_all=("SpyNet.moduleBasic.0.moduleBasic.0.weight", "ResNet.conv_64_3_1x1.weight"),
-                shapes={"ResNet.conv_3x2_64_9x9.weight": (-1, 6, 9, 9)},
+                shapes=(("ResNet.conv_3x2_64_9x9.weight", (-1, 6, 9, 9)),),
                 rename=(
                     ("^SpyNet", "spynet"),
                     RENAME,

@@ -7,7 +7,7 @@ from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.base import MidpointBackend
 from vsvfi.backends.toflow.network import TOFlow
 from vsvfi.nets.spynet.network import normalise
 
@@ -16,7 +16,7 @@ __all__ = ["TOFlowBackend"]
 type State = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-class TOFlowBackend(TorchBackend):
+class TOFlowBackend(MidpointBackend):
     """Both flows are computed once a pair."""
 
     network: TOFlow
@@ -33,7 +33,6 @@ class TOFlowBackend(TorchBackend):
         return first, second, self.network.spynet(first, second), self.network.spynet(second, first)
 
     @override
-    def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
-        """The middle frame, whatever number of times it is asked for."""
-        middle = self.network.synthesize(*state)
-        return middle.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: State) -> Tensor:
+        """The middle frame."""
+        return self.network.synthesize(*state)

@@ -14,7 +14,8 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="one symmetric flow and a blending mask a pixel, learnt from video alone",
         backend="vsvfi.backends.voxel_flow.backend:VoxelFlowBackend",
         build="vsvfi.backends.voxel_flow.network:build",
-        paper="Video Frame Synthesis using Deep Voxel Flow, ICCV 2017, arXiv 1702.02463",
+        title="Video Frame Synthesis using Deep Voxel Flow",
+        arxiv="1702.02463",
         weights_license=_LICENSE,
         commercial_use=False,
         checkpoints=(
@@ -34,7 +35,10 @@ INFOS: tuple[BackendInfo, ...] = (
                     "deconv3.weight",
                     "conv4.bias",
                 ),
-                shapes={"conv1.weight": (-1, 6, 5, 5), "conv4.weight": (3, -1, 5, 5)},
+                shapes=(
+                    ("conv1.weight", (-1, 6, 5, 5)),
+                    ("conv4.weight", (3, -1, 5, 5)),
+                ),
             ),
         ),
         timesteps="midpoint",

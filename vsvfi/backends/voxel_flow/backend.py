@@ -7,15 +7,15 @@ from typing import override
 
 from torch import Tensor
 
+from vsvfi.backends.base import MidpointBackend, Size, SizeBackend
 from vsvfi.backends.voxel_flow.network import VoxelFlow
-from vsvfi.backends.whole import Size, SizeBackend
 
 __all__ = ["VoxelFlowBackend"]
 
 type State = tuple[Tensor, Tensor, Tensor, Size]
 
 
-class VoxelFlowBackend(SizeBackend):
+class VoxelFlowBackend(SizeBackend, MidpointBackend):
     """The flow is estimated once a pair; the network reads and writes BGR in [-1, 1]."""
 
     network: VoxelFlow
@@ -24,10 +24,9 @@ class VoxelFlowBackend(SizeBackend):
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:
         """Both frames as the network takes them, the voxel flow, and what it is a fraction of."""
         first, second = (2 * frame.flip(1) - 1 for frame in window)
-        return first, second, self.network.voxel_flow(first, second), encoded[0]
+        return first, second, self.network.prepare(first, second), encoded[0]
 
     @override
-    def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
-        """The middle frame, whatever number of times it is asked for."""
-        middle = (self.network.sample(*state).flip(1) + 1) / 2
-        return middle.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: State) -> Tensor:
+        """The middle frame."""
+        return (self.network.synthesize(*state).flip(1) + 1) / 2

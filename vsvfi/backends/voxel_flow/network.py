@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, in_float32, resize
+from vsvfi.nets.blocks import conv, in_float32
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["FLOW_HEADS", "VoxelFlow", "build", "example"]
@@ -47,7 +48,7 @@ class VoxelFlow(nn.Module):
         self.deconv3, self.deconv3_bn = conv(w2 + w1, w1, 5, bias=False), _norm(w1)
         self.conv4 = conv(w1, 3, 5)
 
-    def voxel_flow(self, frame0: Tensor, frame1: Tensor) -> Tensor:
+    def prepare(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """``(N, 3, H, W)`` in (-1, 1): flow x and y as fractions of the frame's half size times two, and the mask."""
         c1 = torch.relu(self.conv1_bn(self.conv1(torch.cat((frame0, frame1), 1))))
         c2 = torch.relu(self.conv2_bn(self.conv2(F.max_pool2d(c1, 2))))
@@ -58,7 +59,7 @@ class VoxelFlow(nn.Module):
         x = torch.relu(self.deconv3_bn(self.deconv3(torch.cat((resize(x, 2), c1), 1))))
         return torch.tanh(in_float32(self.conv4, x))
 
-    def sample(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor, size: tuple[int, int]) -> Tensor:
+    def synthesize(self, frame0: Tensor, frame1: Tensor, voxel_flow: Tensor, size: tuple[int, int]) -> Tensor:
         """The new frame: both frames sampled against and along the flow, blended by the mask.
 
         ``size`` (height, width) is what the flow is a fraction of: the frames', or that of which they are a part.
@@ -73,7 +74,7 @@ class VoxelFlow(nn.Module):
     def forward(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """The frame ``(N, 3, H, W)`` halfway between two frames, not clamped."""
         size = (frame0.shape[-2], frame0.shape[-1])
-        return self.sample(frame0, frame1, self.voxel_flow(frame0, frame1), size)
+        return self.synthesize(frame0, frame1, self.prepare(frame0, frame1), size)
 
 
 def build(shapes: Shapes) -> VoxelFlow:

@@ -15,8 +15,8 @@ def _info(name: str, summary: str, window: tuple[int, ...], weights_of: str = ""
         summary=summary,
         backend="vsvfi.backends.zooming_slow_mo.backend:ZoomingSlowMoBackend",
         build="vsvfi.backends.zooming_slow_mo.network:build",
-        paper="Zooming Slow-Mo: Fast and Accurate One-Stage Space-Time Video Super-Resolution, "
-        "CVPR 2020, arXiv 2002.11616",
+        title="Zooming Slow-Mo: Fast and Accurate One-Stage Space-Time Video Super-Resolution",
+        arxiv="2002.11616",
         weights_license=_LICENSE,
         weights_of=weights_of,
         checkpoints=(

@@ -7,13 +7,13 @@ from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
+from vsvfi.backends.base import MidpointBackend
 from vsvfi.backends.zooming_slow_mo.network import Pyramid, ZoomingSlowMo
 
 __all__ = ["ZoomingSlowMoBackend"]
 
 
-class ZoomingSlowMoBackend(TorchBackend):
+class ZoomingSlowMoBackend(MidpointBackend):
     """Features once a frame, the sequence once a window; frames are reconstructed one by one as they are asked for."""
 
     network: ZoomingSlowMo
@@ -29,10 +29,9 @@ class ZoomingSlowMoBackend(TorchBackend):
         return self.network.aggregate(self.network.sequence(encoded))
 
     @override
-    def synthesize(self, state: list[Tensor], timesteps: Tensor) -> Tensor:
-        """The frame in the middle of the window, four times the size, whatever number of times it is asked for."""
-        middle = self.network.reconstruct(state[len(state) // 2])
-        return middle.expand(len(timesteps), -1, -1, -1)
+    def middle(self, state: list[Tensor]) -> Tensor:
+        """The frame in the middle of the window, four times the size."""
+        return self.network.reconstruct(state[len(state) // 2])
 
     @override
     def source_frame(self, state: list[Tensor], index: int) -> Tensor:

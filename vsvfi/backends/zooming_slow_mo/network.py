@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import ResidualBlock, conv, resize
+from vsvfi.nets.blocks import ResidualBlock, conv
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import deform_conv2d
 
 __all__ = ["Pyramid", "ZoomingSlowMo", "build", "example"]

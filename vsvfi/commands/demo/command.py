@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.commands.evaluate import metrics
 from vsvfi.commands import ffmpeg
-from vsvfi.commands.demo import drawing, sheet
 from vsvfi.commands.clips import Clip, Frame, clip_of_frames, clip_of_images, core, image_of
+from vsvfi.commands.demo import drawing, sheet
+from vsvfi.commands.evaluate import metrics
 
 if TYPE_CHECKING:
     from rich.console import Console

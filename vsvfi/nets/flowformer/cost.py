@@ -174,7 +174,7 @@ class CostEncoder(nn.Module):
         """
         n, _, h, w = context.shape
         context = context.permute(0, 2, 3, 1)
-        latents = torch.cat([self._condense(maps) for _, (maps,) in costs.strips()], 1).flatten(0, 1)
+        latents = torch.cat([self._condense(maps) for _, (maps,) in costs.tiles()], 1).flatten(0, 1)
         x = latents
         for latent_layer, vertical_layer in zip(self.latent_layers, self.vertical_layers, strict=True):
             x = latent_layer(x)

@@ -8,7 +8,7 @@ from vsvfi.nets.layouts import nested
 
 __all__ = ["INFOS"]
 
-_PAPER = "FlowNet 2.0: Evolution of Optical Flow Estimation with Deep Networks, CVPR 2017, arXiv 1612.01925"
+
 _LICENSE = "research only (converted from the authors' Caffe models)"
 
 
@@ -19,7 +19,8 @@ def _info(name: str, summary: str, build: str, published: str, layout: Layout) -
         task="flow",
         build=f"vsvfi.nets.flownet2.network:{build}",
         estimate="vsvfi.nets.flownet2.network:estimate",
-        paper=_PAPER,
+        title="FlowNet 2.0: Evolution of Optical Flow Estimation with Deep Networks",
+        arxiv="1612.01925",
         weights_license=_LICENSE,
         commercial_use=False,
         multiple=64,
@@ -63,6 +64,6 @@ INFOS = (
         "optical flow by FlowNetS: both frames in, one encoder-decoder",
         "build_s",
         "FlowNet2-S",
-        Layout(has_all=(*HAS, "predict_flow2.bias"), shapes={"conv1.0.weight": (64, 6, 7, 7)}),
+        Layout(has_all=(*HAS, "predict_flow2.bias"), shapes=(("conv1.0.weight", (64, 6, 7, 7)),)),
     ),
 )

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32, resize
+from vsvfi.nets.blocks import conv, conv_leaky, deconv_leaky, in_float32
 from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNet, FlowNetS
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp, channel_norm, correlation
 
 __all__ = ["FlowNet2", "FlowNetC", "FlowNetFusion", "FlowNetSD", "build", "build_c", "build_s", "estimate", "normalise"]

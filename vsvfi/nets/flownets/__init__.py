@@ -17,7 +17,8 @@ INFOS = (
         build="vsvfi.nets.flownets.network:build",
         estimate="vsvfi.nets.flownets.network:estimate",
         multiple=64,
-        paper="FlowNet: Learning Optical Flow with Convolutional Networks, ICCV 2015, arXiv 1504.06852",
+        title="FlowNet: Learning Optical Flow with Convolutional Networks",
+        arxiv="1504.06852",
         code_license="MIT",
         weights_license="none stated (code: MIT)",
         checkpoints=(
@@ -33,7 +34,7 @@ INFOS = (
                 has_all=HAS,
                 # FlowNet2-S has biases here; FlowNetC and FlowNet2 have other layers besides
                 has_none=("predict_flow2.bias", "conv_redir.0.weight"),
-                shapes={"conv1.0.weight": (64, 6, 7, 7)},
+                shapes=(("conv1.0.weight", (64, 6, 7, 7)),),
             ),
         ),
     ),

@@ -20,7 +20,8 @@ INFOS = (
         name="gimm",
         summary="implicit motion modelling: the flow at any time between two frames, from the flows between them",
         build="vsvfi.nets.gimm.network:build",
-        paper="https://arxiv.org/abs/2407.08680",
+        title="Generalizable Implicit Motion Modeling for Video Frame Interpolation",
+        arxiv="2407.08680",
         code_license="MIT",
         weights_license=LICENSE,
         commercial_use=False,
@@ -31,7 +32,7 @@ INFOS = (
             Layout(
                 has_all=("g_filter", "alpha_fe", "cnn_encoder.7.weight", "res_conv.5.weight"),
                 has_none=("amt_comb_block.0.weight",),
-                shapes={"hyponet.params_dict.linear_wb0": (36, 128)},
+                shapes=(("hyponet.params_dict.linear_wb0", (36, 128)),),
                 rename=RENAME,
             ),
         ),

@@ -86,20 +86,20 @@ class CoordinateNetwork(nn.Module):
         matrices = [(functional.normalize(layer[:-1], dim=0), layer[-1]) for layer in self.layers]
         y, x = (2 * (torch.arange(n, device=latent.device) + 0.5) / n - 1 for n in (height, width))
         rows = max(1, self.chunk // (count * width))
-        strips = []
+        tiles = []
         for top in range(0, height, rows):
-            strip = latent[:, :, top : top + rows].permute(0, 2, 3, 1)
-            size = strip.shape[:3]
+            tile = latent[:, :, top : top + rows].permute(0, 2, 3, 1)
+            size = tile.shape[:3]
             place = (
                 timesteps.view(-1, 1, 1).expand(size),
                 y[top : top + rows].view(1, -1, 1).expand(size),
                 x.expand(size),
             )
-            hidden = torch.cat((strip, torch.stack(place, -1)), -1)
+            hidden = torch.cat((tile, torch.stack(place, -1)), -1)
             for index, (weight, bias) in enumerate(matrices):
                 hidden = (hidden.sin() if index else hidden) @ weight + bias
-            strips.append(hidden)
-        return torch.cat(strips, 1).permute(0, 3, 1, 2) + 0.5
+            tiles.append(hidden)
+        return torch.cat(tiles, 1).permute(0, 3, 1, 2) + 0.5
 
 
 class ImplicitMotion(nn.Module):

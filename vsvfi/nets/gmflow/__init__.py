@@ -23,7 +23,8 @@ INFOS = (
         task="flow",
         build="vsvfi.nets.gmflow.network:build",
         estimate="vsvfi.nets.gmflow.network:estimate",
-        paper="https://arxiv.org/abs/2111.13680",
+        title="GMFlow: Learning Optical Flow via Global Matching",
+        arxiv="2111.13680",
         weights_license="Apache-2.0",
         multiple=32,
         padding="center",
@@ -36,7 +37,10 @@ INFOS = (
             Layout(
                 has_all=("transformer.layers.5.cross_attn_ffn.mlp.2.weight", "feature_flow_attn.k_proj.weight"),
                 # Both scales, with the refinement: those without it upsample by 8 and have no such convolution.
-                shapes={"backbone.trident_conv.weight": (-1, -1, 3, 3), "upsampler.2.weight": (9 * 4 * 4, -1, 1, 1)},
+                shapes=(
+                    ("backbone.trident_conv.weight", (-1, -1, 3, 3)),
+                    ("upsampler.2.weight", (9 * 4 * 4, -1, 1, 1)),
+                ),
             ),
         ),
     ),

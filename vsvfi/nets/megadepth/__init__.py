@@ -20,7 +20,8 @@ INFOS = (
         build="vsvfi.nets.megadepth.network:build",
         estimate="vsvfi.nets.megadepth.network:estimate",
         multiple=16,
-        paper="MegaDepth: Learning Single-View Depth Prediction from Internet Photos, CVPR 2018, arXiv 1804.00607",
+        title="MegaDepth: Learning Single-View Depth Prediction from Internet Photos",
+        arxiv="1804.00607",
         code_license="MIT",
         weights_license="MIT",
         checkpoints=(
@@ -31,6 +32,6 @@ INFOS = (
                 license="MIT",
             ),
         ),
-        layouts=(Layout(has_all=HAS, shapes={"0.weight": (128, 3, 7, 7)}, ignore=IGNORE),),
+        layouts=(Layout(has_all=HAS, shapes=(("0.weight", (128, 3, 7, 7)),), ignore=IGNORE),),
     ),
 )

@@ -30,8 +30,9 @@ INFOS = (
         name="memc-net-ve",
         summary="MEMC-Net_VE: super-resolution, denoising or deblocking of the middle of seven frames",
         build="vsvfi.nets.memc_net.enhancement:build",
-        paper="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
-        "Enhancement, TPAMI 2019, arXiv 1810.08768",
+        title="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
+        "Enhancement",
+        arxiv="1810.08768",
         code_license="MIT",
         weights_license=_LICENSE,
         checkpoints=tuple(
@@ -46,7 +47,7 @@ INFOS = (
             Layout(
                 has_all=("flownets.conv6_1.0.weight", "initScaleNets_filter1.2.weight", "ctxNet.conv1.weight"),
                 has_none=("initScaleNets_filter2.0.weight",),
-                shapes={"rectifyNet.head.0.weight": (128, 577, 3, 3)},
+                shapes=(("rectifyNet.head.0.weight", (128, 577, 3, 3)),),
                 rename=RENAME,
                 ignore=IGNORE,
             ),

@@ -1,4 +1,4 @@
-"""Adaptive warping of a part of a frame."""
+"""Adaptive warping of a tile of a frame."""
 
 from __future__ import annotations
 
@@ -10,60 +10,58 @@ from torch import Tensor
 
 from vsvfi.nets.geometry import pixel_grid
 from vsvfi.nets.memc_net.blocks import KERNEL_TAPS
-from vsvfi.nets.regions import Region
+from vsvfi.nets.tiles import Tile
 from vsvfi.ops import adaptive_warp
 
-__all__ = ["adaptive_warp_part"]
+__all__ = ["adaptive_warp_tile"]
 
 _TAPS = math.isqrt(KERNEL_TAPS)
 
 
-def adaptive_warp_part(image: Callable[[Region], Tensor], flow: Tensor, kernels: Tensor, region: Region) -> Tensor:
-    """``adaptive_warp(image, flow, kernels)`` in one region, without the rest of the image.
+def adaptive_warp_tile(image: Callable[[Tile], Tensor], flow: Tensor, kernels: Tensor, tile: Tile) -> Tensor:
+    """``adaptive_warp(image, flow, kernels)`` in one tile, without the rest of the image.
 
     Args:
-        image: gives any region of the image ``(N, C, H, W)``; asked for the one that the flow leads to.
+        image: gives any tile of the image ``(N, C, H, W)``; asked for the one that the flow leads to.
         flow: of the whole frame, ``(N, 2, H, W)``, fp32.
         kernels: of the whole frame, ``(N, 16, H, W)``.
-        region: what is wanted.
+        tile: the tile to compute.
 
     Returns:
-        ``(N, C, region.height, region.width)``.
+        ``(N, C, tile.height, tile.width)``.
     """
     height, width = flow.shape[-2:]
-    whole = Region(0, height, 0, width)
-    if region == whole:
+    whole = Tile(0, height, 0, width)
+    if tile == whole:
         return adaptive_warp(image(whole), flow, kernels)
-    motion = region.of(flow)
-    place = (
-        pixel_grid(region.height, region.width, flow.device) + flow.new_tensor((region.left, region.top))[:, None, None]
-    )
+    motion = tile.of(flow)
+    place = pixel_grid(tile.height, tile.width, flow.device) + flow.new_tensor((tile.left, tile.top))[:, None, None]
     # Rounded as in the whole frame, where a sum with larger coordinates loses more digits.
     target = place + motion
     limits = flow.new_tensor((width, height))[:, None, None]
     valid = ((target >= 0) & (target <= limits - 1) & (motion.abs() < limits / 2)).all(1, keepdim=True)
     motion = torch.where(valid, target - place, 0)
-    around = _source(torch.where(valid, target, place), motion, region, whole)
-    inner = region.within(around)
+    around = _source(torch.where(valid, target, place), motion, tile, whole)
+    inner = tile.within(around)
     there = image(around)
     local_flow = flow.new_zeros((*flow.shape[:2], around.height, around.width))
     inner.of(local_flow).copy_(motion)
     local_kernels = kernels.new_zeros((*kernels.shape[:2], around.height, around.width))
-    inner.of(local_kernels).copy_(region.of(kernels))
+    inner.of(local_kernels).copy_(tile.of(kernels))
     # What the operator does not warp is a copy of the image at the same place.
     return torch.where(valid, inner.of(adaptive_warp(there, local_flow, local_kernels)), inner.of(there))
 
 
-def _source(target: Tensor, motion: Tensor, region: Region, whole: Region) -> Region:
-    """The part of the frame that the windows around all targets lie in, with the region itself."""
+def _source(target: Tensor, motion: Tensor, tile: Tile, whole: Tile) -> Tile:
+    """The rectangle of the frame that holds the windows around all targets, and the tile itself."""
     sides: list[tuple[int, int]] = []
     for axis, (first, last, end) in enumerate(
-        ((region.left, region.right, whole.right), (region.top, region.bottom, whole.bottom))
+        ((tile.left, tile.right, whole.right), (tile.top, tile.bottom, whole.bottom))
     ):
         low = max(0, min(first, math.floor(target[:, axis].min().item()) + 1 - _TAPS // 2))
         high = min(end, max(last, math.floor(target[:, axis].max().item()) + _TAPS // 2 + 1))
-        # The operator leaves alone what moves by half of an image or more: the part must be larger than that.
+        # The operator leaves alone what moves by half of an image or more: the rectangle must be larger than that.
         missing = max(0, 2 * math.ceil(motion[:, axis].abs().max().item()) + 1 - (high - low))
         sides.append((max(0, low - missing), min(end, high + missing)))
     (left, right), (top, bottom) = sides
-    return Region(top, bottom, left, right)
+    return Tile(top, bottom, left, right)

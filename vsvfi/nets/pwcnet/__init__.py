@@ -36,7 +36,8 @@ INFOS = (
         build="vsvfi.nets.pwcnet.network:build",
         estimate="vsvfi.nets.pwcnet.network:estimate",
         multiple=64,
-        paper="PWC-Net: CNNs for Optical Flow Using Pyramid, Warping, and Cost Volume, CVPR 2018, arXiv 1709.02371",
+        title="PWC-Net: CNNs for Optical Flow Using Pyramid, Warping, and Cost Volume",
+        arxiv="1709.02371",
         code_license="CC-BY-NC-SA-4.0",
         weights_license="CC BY-NC-SA 4.0 (NVIDIA)",
         commercial_use=False,
@@ -50,7 +51,7 @@ INFOS = (
         ),
         layouts=(
             # BMBC's motion network has the same names and a wider cost volume
-            Layout(has_all=HAS, shapes={"conv6_0.0.weight": (128, 81, 3, 3)}, rename=RENAME, ignore=IGNORE),
+            Layout(has_all=HAS, shapes=(("conv6_0.0.weight", (128, 81, 3, 3)),), rename=RENAME, ignore=IGNORE),
         ),
     ),
 )

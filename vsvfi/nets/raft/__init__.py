@@ -26,7 +26,8 @@ INFOS = (
         task="flow",
         build="vsvfi.nets.raft.network:build",
         estimate="vsvfi.nets.raft.network:estimate",
-        paper="https://arxiv.org/abs/2003.12039",
+        title="RAFT: Recurrent All-Pairs Field Transforms for Optical Flow",
+        arxiv="2003.12039",
         weights_license="BSD-3-Clause",
         multiple=8,
         minimum=64,
@@ -35,7 +36,7 @@ INFOS = (
         layouts=(
             Layout(
                 has_all=("fnet.layer1.0.conv1.weight", "cnet.norm1.running_mean", "update_block.gru.convz2.weight"),
-                shapes={"update_block.encoder.convc1.weight": (256, 324, 1, 1)},
+                shapes=(("update_block.encoder.convc1.weight", (256, 324, 1, 1)),),
                 rename=RENAME,
                 ignore=UNUSED,
             ),

@@ -16,7 +16,8 @@ INFOS = (
         task="flow",
         build="vsvfi.nets.spynet.network:build",
         estimate="vsvfi.nets.spynet.network:estimate",
-        paper="Optical Flow Estimation using a Spatial Pyramid Network, CVPR 2017, arXiv 1611.00850",
+        title="Optical Flow Estimation using a Spatial Pyramid Network",
+        arxiv="1611.00850",
         weights_license="none stated",
         commercial_use=False,
         minimum=16,
@@ -31,7 +32,7 @@ INFOS = (
         layouts=(
             Layout(
                 has_all=("moduleBasic.0.moduleBasic.0.weight", "moduleBasic.3.moduleBasic.8.bias"),
-                shapes={"moduleBasic.0.moduleBasic.0.weight": (32, 8, 7, 7)},
+                shapes=(("moduleBasic.0.moduleBasic.0.weight", (32, 8, 7, 7)),),
                 rename=(RENAME,),
                 # The four-level variant takes the first four of the six published levels.
                 ignore=(r"^moduleBasic\.[4-9]\.",),

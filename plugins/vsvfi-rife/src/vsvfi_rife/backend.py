@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
-from vsvfi_rife.network import IFNet, Pair
+from vsvfi.api import TorchBackend
+from vsvfi_rife.network import FramePair, IFNet
 
 __all__ = ["RIFEBackend"]
 
@@ -20,17 +21,20 @@ class RIFEBackend(TorchBackend):
 
     network: IFNet
 
+    @override
     def encode(self, frame: Tensor) -> Tensor:
         """The head's features of the frame."""
-        return self.network.features(frame)
+        return self.network.encode(frame)
 
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> Pair:
+    @override
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Tensor]) -> FramePair:
         """Frames and features together: RIFE's motion is that of one timestep."""
-        return self.network.pair(*window, *encoded)
+        return self.network.prepare(*window, *encoded)
 
-    def synthesize(self, state: Pair, timesteps: Tensor) -> Tensor:
+    @override
+    def synthesize(self, state: FramePair, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
-        return self.network.decode(
+        return self.network.synthesize(
             state,
             timesteps,
             flow_scale=float(self.options.flow_scale),

@@ -12,12 +12,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import resize
+from vsvfi.api import Shapes
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 from vsvfi_rife.versions import ARCHITECTURES, Architecture, Head, model_name
 
-__all__ = ["FLOW_HEADS", "IFNet", "Pair", "build", "example", "read_architecture"]
+__all__ = ["FLOW_HEADS", "FramePair", "IFNet", "build", "example", "read_architecture"]
 
 FLOW_HEADS = (r"^blocks\.\d\.lastconv\.",)
 
@@ -25,7 +25,7 @@ _LARGE_MOTION = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FramePair:
     """Two frames ``(N, 3, H, W)`` and what the head makes of them ``(N, C, H, W)``, C = 0 without a head."""
 
     frame0: Tensor
@@ -33,20 +33,22 @@ class Pair:
     features0: Tensor
     features1: Tensor
 
-    def expand(self, count: int) -> Pair:
+    def expand(self, count: int) -> FramePair:
         """The pair once for each of ``count`` timesteps."""
-        return Pair(*(x.expand(count, -1, -1, -1) for x in (self.frame0, self.frame1, self.features0, self.features1)))
+        return FramePair(
+            *(x.expand(count, -1, -1, -1) for x in (self.frame0, self.frame1, self.features0, self.features1))
+        )
 
-    def swap(self) -> Pair:
+    def swap(self) -> FramePair:
         """The pair backwards in time."""
-        return Pair(self.frame1, self.frame0, self.features1, self.features0)
+        return FramePair(self.frame1, self.frame0, self.features1, self.features0)
 
-    def warp(self, flow: Tensor) -> Pair:
+    def warp(self, flow: Tensor) -> FramePair:
         """Frames and features seen at the new frame's time, for flow ``(N, 4, H, W)`` towards both frames."""
         count = self.frame0.shape[1]
         warped0 = backward_warp(torch.cat((self.frame0, self.features0.to(self.frame0)), 1), flow[:, 0:2])
         warped1 = backward_warp(torch.cat((self.frame1, self.features1.to(self.frame1)), 1), flow[:, 2:4])
-        return Pair(warped0[:, :count], warped1[:, :count], warped0[:, count:], warped1[:, count:])
+        return FramePair(warped0[:, :count], warped1[:, :count], warped0[:, count:], warped1[:, count:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,36 +162,38 @@ class IFNet(nn.Module):
         self.blocks = nn.ModuleList(
             IFBlock(later if index else first, width, architecture) for index, width in enumerate(architecture.widths)
         )
-        self.encode = _head(architecture.head)
+        self.head = _head(architecture.head)
 
-    def features(self, frame: Tensor) -> Tensor:
+    def encode(self, frame: Tensor) -> Tensor:
         """What depends on one frame ``(N, 3, H, W)`` alone, without channels where the version has no head."""
-        return frame[:, :0] if self.encode is None else self.encode(frame)
+        return frame[:, :0] if self.head is None else self.head(frame)
 
-    def pair(self, frame0: Tensor, frame1: Tensor, features0: Tensor, features1: Tensor) -> Pair:
-        """Two frames ``(1, 3, H, W)`` and their features, ready for `decode`."""
-        return Pair(frame0.clamp(0, 1), frame1.clamp(0, 1), features0, features1)
+    def prepare(self, frame0: Tensor, frame1: Tensor, features0: Tensor, features1: Tensor) -> FramePair:
+        """Two frames ``(1, 3, H, W)`` and their features, ready for `synthesize`."""
+        return FramePair(frame0.clamp(0, 1), frame1.clamp(0, 1), features0, features1)
 
-    def decode(self, pair: Pair, timesteps: Tensor, *, flow_scale: float = 1.0, ensemble: bool = False) -> Tensor:
+    def synthesize(
+        self, state: FramePair, timesteps: Tensor, *, flow_scale: float = 1.0, ensemble: bool = False
+    ) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``.
 
         Args:
-            pair: from `pair`.
+            state: from `prepare`.
             timesteps: in (0, 1).
             flow_scale: the size at which motion is estimated, relative to the usual one.
             ensemble: average every block's estimate with that for exchanged frames.
         """
         scales = [scale / flow_scale for scale in self.architecture.scales]
-        decode = partial(self._decode, pair, scales=scales, ensemble=ensemble)
+        synthesize = partial(self._synthesize, state, scales=scales, ensemble=ensemble)
         if self.architecture.style == "prelu":
             # Each timestep may take other scales.
-            return torch.cat([decode(timestep) for timestep in timesteps.view(-1, 1)])
-        return decode(timesteps)
+            return torch.cat([synthesize(timestep) for timestep in timesteps.view(-1, 1)])
+        return synthesize(timesteps)
 
-    def _decode(
-        self, pair: Pair, timesteps: Tensor, *, scales: list[float], ensemble: bool, doubled: bool = False
+    def _synthesize(
+        self, state: FramePair, timesteps: Tensor, *, scales: list[float], ensemble: bool, doubled: bool = False
     ) -> Tensor:
-        given = pair.expand(len(timesteps))
+        given = state.expand(len(timesteps))
         height, width = given.frame0.shape[2:]
         time = timesteps.to(given.frame0).view(-1, 1, 1, 1).expand(-1, 1, height, width)
         so_far: Estimate | None = None
@@ -197,8 +201,8 @@ class IFNet(nn.Module):
             seen = given if so_far is None else given.warp(so_far.flow)
             estimate = self._estimate(block, seen, time, so_far, scale)
             if self.architecture.style == "prelu" and index == 1 and not doubled and _is_large(estimate.flow):
-                return self._decode(
-                    pair, timesteps, scales=[2 * scale for scale in scales], ensemble=ensemble, doubled=True
+                return self._synthesize(
+                    state, timesteps, scales=[2 * scale for scale in scales], ensemble=ensemble, doubled=True
                 )
             # The reference starts again without the first average.
             if ensemble and not (doubled and index == 0):
@@ -218,7 +222,9 @@ class IFNet(nn.Module):
         warped1 = backward_warp(given.frame1, so_far.flow[:, 2:4])
         return warped0 * weight + warped1 * (1 - weight)
 
-    def _estimate(self, block: nn.Module, seen: Pair, time: Tensor, so_far: Estimate | None, scale: float) -> Estimate:
+    def _estimate(
+        self, block: nn.Module, seen: FramePair, time: Tensor, so_far: Estimate | None, scale: float
+    ) -> Estimate:
         inputs = [seen.frame0, seen.frame1, seen.features0, seen.features1, time]
         if so_far is not None:
             inputs += [so_far.mask, so_far.features[:, : self.architecture.fed_on]]
@@ -233,9 +239,9 @@ class IFNet(nn.Module):
         flow_scale: float = 1.0,
         ensemble: bool = False,
     ) -> Tensor:
-        """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``; see `decode`."""
-        pair = self.pair(frame0, frame1, self.features(frame0), self.features(frame1))
-        return self.decode(pair, timesteps, flow_scale=flow_scale, ensemble=ensemble)
+        """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``; see `synthesize`."""
+        state = self.prepare(frame0, frame1, self.encode(frame0), self.encode(frame1))
+        return self.synthesize(state, timesteps, flow_scale=flow_scale, ensemble=ensemble)
 
 
 def _is_large(flow: Tensor) -> bool:
@@ -244,7 +250,7 @@ def _is_large(flow: Tensor) -> bool:
 
 def _read_head(shapes: Shapes) -> Head | None:
     for kind in ("clamped", "plain", "linear"):
-        last = shapes.get(f"{Head(kind, 0, 0).last_layer}.weight")
+        last = shapes.get(f"{Head(kind, 0, 0).last_layer.replace('encode', 'head')}.weight")
         if last is not None and len(last) == 4 and last[2] == 4:
             return Head(kind, last[0], last[1])
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from vsvfi.models.info import BackendInfo, Checkpoint, Layout
+from vsvfi.api import BackendInfo, Checkpoint, Layout
 
 __all__ = ["ARCHITECTURES", "INFOS", "NEWEST", "Architecture", "Head", "model_name"]
 
@@ -100,8 +100,8 @@ class Architecture:
         return Layout(
             has_all=(),
             has_none=tuple(absent),
-            shapes=shapes,
-            rename=((r"^block(\d)\.", r"blocks.\1."),),
+            shapes=tuple(shapes.items()),
+            rename=((r"^block(\d)\.", r"blocks.\1."), (r"^encode\.", "head.")),
             # Teachers and other networks of the training.
             ignore=(r"^(?!(block\d|encode)\.)",),
         )
@@ -148,10 +148,8 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
         summary=f"RIFE {version}: {architecture.summary()}",
         backend="vsvfi_rife.backend:RIFEBackend",
         build="vsvfi_rife.network:build",
-        paper=(
-            "Real-Time Intermediate Flow Estimation for Video Frame Interpolation, ECCV 2022, arXiv 2011.06294 "
-            "(the 4.x networks are later revisions without a paper)"
-        ),
+        title="Real-Time Intermediate Flow Estimation for Video Frame Interpolation",
+        arxiv="2011.06294",
         code_license="MIT",
         weights_license="MIT",
         checkpoints=(

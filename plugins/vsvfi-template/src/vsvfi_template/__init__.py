@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vsvfi.models.info import BackendInfo
-from vsvfi.models.registry import hookimpl
+from vsvfi.api import BackendInfo, hookimpl
 
 __all__ = ["INFOS", "vsvfi_backends"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, override
 
 from torch import Tensor
 
-from vsvfi.backends.base import TorchBackend
+from vsvfi.api import TorchBackend
 
 __all__ = ["CrossFade"]
 
@@ -15,11 +15,13 @@ __all__ = ["CrossFade"]
 class CrossFade(TorchBackend):
     """A model without a network: one with weights names a ``build`` function in its `BackendInfo`."""
 
+    @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Any]) -> tuple[Tensor, Tensor]:
         """What depends on the window, computed once however many frames are made of it."""
         first, second = window
         return first, second
 
+    @override
     def synthesize(self, state: tuple[Tensor, Tensor], timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``."""
         first, second = state

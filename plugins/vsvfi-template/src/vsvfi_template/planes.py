@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.models.info import BackendInfo, Options, PlaneFrame
+from vsvfi.api import BackendInfo, Options, PlaneFrame
 
 __all__ = ["CrossFade"]
 
 
 class CrossFade:
-    """A `vsvfi.models.info.PlaneBackend`."""
+    """A `vsvfi.api.PlaneBackend`."""
 
     def __init__(self, info: BackendInfo, options: Options) -> None:
         self.info = info

@@ -24,17 +24,11 @@ struct BilateralTaps {
 };
 
 template <class T>
-struct BilateralBase : BilateralArguments {
+struct BilateralBase : Planes<BilateralArguments> {
   using A = Accumulator<T>;
-  using Arguments = BilateralArguments;
+  using Planes<BilateralArguments>::Planes;
 
-  VSVFI_FN explicit BilateralBase(const BilateralArguments& arguments) : BilateralArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
   VSVFI_FN int64 side() const { return 2 * radius + 1; }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
   VSVFI_FN A at_y(int64 row, int x, int i, A dy, A scale) const {
     const A v = static_cast<const A*>(motion)[place(row, x, 2) + plane() + i];
     const A y = A(remainder(row, height));

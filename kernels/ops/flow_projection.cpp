@@ -1,4 +1,4 @@
-#include "ops/projection.h"
+#include "ops/flow_projection.h"
 
 #include "ops/cpu.h"
 

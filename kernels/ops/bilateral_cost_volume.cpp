@@ -1,4 +1,4 @@
-#include "ops/bilateral.h"
+#include "ops/bilateral_cost_volume.h"
 
 #include "ops/cpu.h"
 

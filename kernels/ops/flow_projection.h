@@ -18,16 +18,10 @@ struct ProjectionArguments {
 };
 
 template <class T>
-struct ProjectionBase : ProjectionArguments {
+struct ProjectionBase : Planes<ProjectionArguments> {
   using A = Accumulator<T>;
-  using Arguments = ProjectionArguments;
+  using Planes<ProjectionArguments>::Planes;
 
-  VSVFI_FN explicit ProjectionBase(const ProjectionArguments& arguments) : ProjectionArguments(arguments) {}
-
-  VSVFI_FN int64 plane() const { return height * width; }
-  VSVFI_FN int64 place(int64 row, int x, int64 count) const {
-    return quotient(row, height) * count * plane() + remainder(row, height) * width + x;
-  }
   VSVFI_FN A weight_at(int64 i) const { return weight == nullptr ? A(1) : static_cast<const A*>(weight)[i]; }
 
   // The rows and columns around a vector's target; false where it leaves the image.

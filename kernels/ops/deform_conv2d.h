@@ -92,7 +92,7 @@ struct DeformBase : DeformArguments {
 };
 
 template <class T, int>
-struct DeformColumns : DeformBase<T> {
+struct DeformConv2dColumns : DeformBase<T> {
   using typename DeformBase<T>::A;
   using DeformBase<T>::DeformBase;
 
@@ -123,7 +123,7 @@ struct DeformColumns : DeformBase<T> {
 
 // From the columns' gradient to the offsets and masks.
 template <class T, int>
-struct DeformGradOffset : DeformBase<T> {
+struct DeformConv2dGradOffset : DeformBase<T> {
   using typename DeformBase<T>::A;
   using DeformBase<T>::DeformBase;
 
@@ -155,7 +155,7 @@ struct DeformGradOffset : DeformBase<T> {
 
 // From the columns' gradient to the image.
 template <class T, int>
-struct DeformGradImage : DeformBase<T> {
+struct DeformConv2dGradImage : DeformBase<T> {
   using typename DeformBase<T>::A;
   using DeformBase<T>::DeformBase;
 
