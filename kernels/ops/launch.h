@@ -1,4 +1,5 @@
 // Runs kernels on a GPU: what NVRTC compiles. One thread a pixel; a scatter's band is the whole target.
+// The grid's first axis runs along a row, its second over the rows of all samples, so that nothing is divided.
 #pragma once
 
 #include "ops/adacof.h"
@@ -32,9 +33,11 @@ __device__ auto run(const Kernel& kernel, int64 row, int x, const Extent& extent
 
 template <class Kernel>
 __global__ void launch(const typename Kernel::Arguments arguments, const Extent extent) {
-  const int64 pixel = static_cast<int64>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (pixel >= extent.batch * extent.height * extent.width) return;
-  run(Kernel(arguments), pixel / extent.width, static_cast<int>(pixel % extent.width), extent);
+  const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (x >= extent.width) return;
+  const Kernel kernel(arguments);
+  const int64 rows = extent.batch * extent.height;
+  for (int64 row = blockIdx.y; row < rows; row += gridDim.y) run(kernel, row, x, extent);
 }
 
 }  // namespace vsvfi

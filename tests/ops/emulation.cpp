@@ -10,9 +10,9 @@
 #include <cstring>
 
 struct Index {
-  unsigned x;
+  unsigned x, y;
 };
-static Index blockIdx, threadIdx, blockDim;
+static Index blockIdx, threadIdx, blockDim, gridDim;
 
 template <class T>
 T atomicAdd(T* p, T v) {
@@ -36,13 +36,15 @@ using std::exp;
 
 #include "ops/launch.h"
 
+// Three rows of blocks: most problems have more rows, some fewer.
 template <class Kernel>
 int emulate(const void* arguments, const vsvfi::Extent& extent) {
-  const long long pixels = extent.batch * extent.height * extent.width;
-  blockDim.x = 64;
-  for (blockIdx.x = 0; blockIdx.x * 64LL < pixels; ++blockIdx.x)
-    for (threadIdx.x = 0; threadIdx.x < 64; ++threadIdx.x)
-      vsvfi::launch<Kernel>(*static_cast<const typename Kernel::Arguments*>(arguments), extent);
+  blockDim.x = 32;
+  gridDim.y = 3;
+  for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
+    for (blockIdx.x = 0; blockIdx.x * 32LL < extent.width; ++blockIdx.x)
+      for (threadIdx.x = 0; threadIdx.x < 32; ++threadIdx.x)
+        vsvfi::launch<Kernel>(*static_cast<const typename Kernel::Arguments*>(arguments), extent);
   return 0;
 }
 

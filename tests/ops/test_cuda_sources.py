@@ -14,7 +14,7 @@ import torch
 from catalogue import OPERATORS, Operator, Problem
 
 from vsvfi.compiled import library
-from vsvfi.ops import _launch
+from vsvfi.ops import _cuda, _launch
 
 ENTRY = re.compile(r"^VSVFI_(?:GATHER|SCATTER)\((\w+), (\w+), ([\d, ]+)\)$", re.MULTILINE)
 
@@ -31,20 +31,20 @@ def entries() -> list[tuple[str, str, tuple[int, ...]]]:
 def test_kernels_are_named_as_they_are_asked_for() -> None:
     assert len(entries()) > 20
     for name, struct, _ in entries():
-        assert _launch.cuda_name(name, "float", 0) == f"vsvfi::launch<vsvfi::{struct}<float, 0>>"
+        assert _cuda.name_of(name, "float", 0) == f"vsvfi::launch<vsvfi::{struct}<float, 0>>"
 
 
 def test_cached_cuda_kernels_depend_on_what_cuda_includes_alone(tmp_path: Path) -> None:
     sources = tmp_path / "kernels"
     shutil.copytree(library.kernel_sources(), sources)
-    before = _launch.cuda_digest(sources)
+    before = _cuda.digest(sources)
     for header in ("ops/cpu.h", "common/parallel.h", "flow/pyramid.h"):
         (sources / header).write_text("// edited")
-    assert _launch.cuda_digest(sources) == before
+    assert _cuda.digest(sources) == before
     for header in ("ops/kernel.h", "ops/backward_warp.h", "ops/launch.h"):
         with (sources / header).open("a") as file:
             file.write("// edited")
-        after = _launch.cuda_digest(sources)
+        after = _cuda.digest(sources)
         assert after != before, header
         before = after
 
@@ -61,7 +61,7 @@ def test_cached_cuda_kernels_depend_on_what_cuda_includes_alone(tmp_path: Path) 
 def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dtype, ...]) -> None:
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
     try:
-        error, program = nvrtc.nvrtcCreateProgram(_launch.cuda_source().encode(), b"vsvfi.cu", 0, None, None)
+        error, program = nvrtc.nvrtcCreateProgram(_cuda.source().encode(), b"vsvfi.cu", 0, None, None)
     except Exception as error:
         pytest.skip(f"NVRTC's library is not here: {error}")
     for name, _, variants in entries():
@@ -71,12 +71,12 @@ def test_nvrtc_compiles_every_kernel(architecture: str, storages: tuple[torch.dt
             if wide and storage in (torch.float16, torch.bfloat16):
                 continue
             for variant in variants:
-                expression = _launch.cuda_name(name, _launch.CUDA_TYPES[storage], variant)
+                expression = _cuda.name_of(name, _cuda.STORAGE_TYPES[storage], variant)
                 (status,) = nvrtc.nvrtcAddNameExpression(program, expression.encode())
                 assert status == 0
     # The options after ours are those that CuPy adds.
     added = ["-ftz=true", "--device-as-default-execution-space", f"--gpu-architecture={architecture}"]
-    options = [*_launch.cuda_options(), *added]
+    options = [*_cuda.options(), *added]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
     log = bytearray(size)  # An empty log written over bytes would turn every b" " of this process into zeros.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -18,6 +17,8 @@ from vsvfi.engine.base import Engine, Request, recursion_depth, window_offsets
 from vsvfi.engine.caches import OnceCache, Turnstile
 from vsvfi.engine.color import rgb_to_planes, to_rgb
 from vsvfi.engine.frames import check_finite, new_frame, plane_frame, read_color, writable_planes
+from vsvfi.engine.memory import is_out_of_memory
+from vsvfi.engine.precision import running_in
 from vsvfi.engine.tiles import in_tiles
 from vsvfi.models.info import BackendInfo
 from vsvfi.models.padding import padding
@@ -173,13 +174,17 @@ class TorchEngine(Engine):
     @override
     def render(self, request: Request) -> vs.VideoFrame:
         """The new frame; where memory runs out, in smaller and smaller tiles."""
-        with self._turnstile.entered(request.index, request.n), torch.inference_mode(), self._precision():
+        with (
+            self._turnstile.entered(request.index, request.n),
+            torch.inference_mode(),
+            running_in(self._dtype, self._device),
+        ):
             while True:
                 synthesis = self._synthesis
                 try:
                     return self._download(synthesis.frame(request), request)
-                except RuntimeError as error:
-                    if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                except Exception as error:
+                    if not is_out_of_memory(error):
                         raise
                     self._retreat(synthesis, request, error)
 
@@ -202,11 +207,6 @@ class TorchEngine(Engine):
             self._synthesis = self._start()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
-        if self._dtype == torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self._device.type, self._dtype)
 
     def _upload(self, n: int, request: Request) -> Tensor:
         frame = request.frames[n]

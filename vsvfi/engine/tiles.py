@@ -111,6 +111,7 @@ class TiledBackend(TorchBackend):
         self.inner = inner
         self.size = size
         self.overlap = overlap
+        self._shares: dict[tuple[Tiling, torch.device], list[Tensor]] = {}
 
     def _tiling(self, frame: Tensor) -> Tiling:
         return split(frame.shape[-2], frame.shape[-1], self.size, self.multiple, self.overlap)
@@ -143,15 +144,21 @@ class TiledBackend(TorchBackend):
     def _merged(self, state: TiledState, count: int, make: Callable[[Any], Tensor]) -> Tensor:
         scale = self.info.spatial_scale
         height, width = state.size
-        tiles = zip(state.tiling.tiles(scale), state.tiling.weights(scale), state.states, strict=True)
         merged: Tensor | None = None
-        for tile, weight, inner_state in tiles:
+        for k, (tile, inner_state) in enumerate(zip(state.tiling.tiles(scale), state.states, strict=True)):
             made = make(inner_state).float()
             if merged is None:
                 merged = made.new_zeros(count, 3, scale * height, scale * width)
-            tile.of(merged).add_(made * weight.to(made.device))
+            tile.of(merged).add_(made * self._weights(state.tiling, made.device)[k])
         assert merged is not None
         return merged
+
+    def _weights(self, tiling: Tiling, device: torch.device) -> list[Tensor]:
+        """The tiles' shares on a device, made once: a copy to a GPU waits for it."""
+        if (tiling, device) not in self._shares:
+            weights = [weight.to(device) for weight in tiling.weights(self.info.spatial_scale)]
+            self._shares[tiling, device] = weights
+        return self._shares[tiling, device]
 
 
 def in_tiles(backend: TorchBackend, size: tuple[int, int]) -> TorchBackend:

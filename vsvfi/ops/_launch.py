@@ -7,11 +7,8 @@ both devices take the same words.
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import re
 import warnings
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,21 +16,12 @@ import torch
 from torch import Tensor
 
 from vsvfi.compiled import library
+from vsvfi.compiled.stages import is_enabled
+from vsvfi.ops import _cuda
 
 __all__ = ["Extent", "has_kernels", "launch", "storage"]
 
-_CUDA_HEADER = "ops/launch.h"
-_INCLUDE = re.compile(r'^\s*#include "(.+)"', re.MULTILINE)
-
 MAX_INDEX = 2**31 - 1
-THREADS = 256
-
-CUDA_TYPES = {
-    torch.float32: "float",
-    torch.float64: "double",
-    torch.float16: "vsvfi::Half",
-    torch.bfloat16: "vsvfi::BFloat16",
-}
 
 
 class Extent(NamedTuple):
@@ -48,7 +36,8 @@ class Extent(NamedTuple):
 def has_kernels(*tensors: Tensor | None) -> bool:
     """Whether compiled kernels can run on these tensors; where a device has none, says once how to get them."""
     given = [tensor for tensor in tensors if tensor is not None]
-    return _ready(given[0].device.type) and all(tensor.dtype in CUDA_TYPES and _fits(tensor) for tensor in given)
+    known = all(tensor.dtype in _cuda.STORAGE_TYPES and _fits(tensor) for tensor in given)
+    return _ready(str(given[0].device)) and known
 
 
 def _ready(device: str) -> bool:
@@ -82,14 +71,14 @@ def storage(image: Tensor, *others: Tensor) -> torch.dtype:
 
 @cache
 def _missing(device: str) -> str | None:
-    if device in ("cpu", "meta"):
+    """Why a device has no kernels; None where it has."""
+    if not is_enabled("kernels"):
+        return "VSVFI_DISABLE names them"
+    kind, _, index = device.partition(":")
+    if kind in ("cpu", "meta"):
         return library.problem()
-    if device == "cuda":
-        try:
-            import cupy  # noqa: F401
-        except ImportError as error:
-            return f"CuPy cannot be imported ({error}); install vsvfi[cuda] (or vsvfi[cuda12] with CUDA 12)"
-        return None
+    if kind == "cuda":
+        return _cuda.problem(int(index or 0))
     return f"there are none for {device}"
 
 
@@ -116,7 +105,7 @@ def launch(
     assert all(tensor.is_contiguous() for tensor in tensors), kernel
     words = np.array([_word(argument) for argument in arguments], np.int64)
     if tensors[0].device.type == "cuda":
-        _launch_cuda(kernel, extent, words, tensors[0].device, dtype, variant)
+        _cuda.launch(kernel, extent, words, tensors[0].device, dtype, variant)
         return
     function = _cpu_function(kernel)
     status = function(words.ctypes.data, *extent, variant, int(dtype == torch.float64))
@@ -141,69 +130,3 @@ def _cpu_function(kernel: str) -> Any:
     function.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_int, ctypes.c_int]
     function.restype = ctypes.c_int
     return function
-
-
-def _launch_cuda(
-    kernel: str, extent: Extent, words: Any, device: torch.device, dtype: torch.dtype, variant: int
-) -> None:
-    import cupy
-
-    with torch.cuda.device(device), cupy.cuda.Device(device.index):
-        function = _cuda_function(kernel, CUDA_TYPES[dtype], variant, device.index)
-        stream = cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream, device.index)
-        pixels = extent.batch * extent.height * extent.width
-        sizes = np.array(extent, np.int64)
-        # CuPy passes an array of one structured element as a struct, by value.
-        structs = tuple(array.view(f"V{array.nbytes}").reshape(()) for array in (words, sizes))
-        with stream:
-            function((-(-pixels // THREADS),), (THREADS,), structs)
-
-
-@cache
-def _cuda_function(kernel: str, storage: str, variant: int, device: int) -> Any:
-    del device  # Part of the key: a function belongs to one device's context.
-    import cupy
-
-    name = cuda_name(kernel, storage, variant)
-    module = cupy.RawModule(code=cuda_source(), options=cuda_options(), name_expressions=[name])
-    return module.get_function(name)
-
-
-@cache
-def cuda_source() -> str:
-    """What NVRTC compiles. CuPy's cache on disk does not look into headers, so that their digest is part of it."""
-    return f'#include "{_CUDA_HEADER}"  // {cuda_digest(library.kernel_sources())}\n'
-
-
-def cuda_digest(sources: Path) -> str:
-    """A digest of the headers that CUDA kernels include, directly or not: other headers leave compiled kernels valid.
-
-    Args:
-        sources: the folder that includes are relative to.
-    """
-    digest = hashlib.sha256()
-    for header in sorted(_included(sources, _CUDA_HEADER)):
-        digest.update((sources / header).read_bytes())
-    return digest.hexdigest()
-
-
-def _included(sources: Path, header: str) -> set[str]:
-    """A header and all that it includes in quotes."""
-    found: set[str] = set()
-    wanted = {header}
-    while wanted:
-        name = wanted.pop()
-        found.add(name)
-        wanted |= set(_INCLUDE.findall((sources / name).read_text())) - found
-    return found
-
-
-def cuda_options() -> tuple[str, ...]:
-    """Options for NVRTC. No contraction to fused multiply-adds: a position must fall on the CPU's side of a pixel."""
-    return ("-std=c++17", "--fmad=false", f"-I{library.kernel_sources()}")
-
-
-def cuda_name(kernel: str, storage: str, variant: int) -> str:
-    """The kernel's instance as NVRTC is asked for it; ``backward_warp`` is the struct ``BackwardWarp``."""
-    struct = "".join(word.capitalize() for word in kernel.split("_"))
-    return f"vsvfi::launch<vsvfi::{struct}<{storage}, {variant}>>"

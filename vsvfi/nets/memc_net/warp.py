@@ -55,13 +55,15 @@ def adaptive_warp_tile(image: Callable[[Tile], Tensor], flow: Tensor, kernels: T
 def _source(target: Tensor, motion: Tensor, tile: Tile, whole: Tile) -> Tile:
     """The rectangle of the frame that holds the windows around all targets, and the tile itself."""
     sides: list[tuple[int, int]] = []
-    for axis, (first, last, end) in enumerate(
-        ((tile.left, tile.right, whole.right), (tile.top, tile.bottom, whole.bottom))
-    ):
-        low = max(0, min(first, math.floor(target[:, axis].min().item()) + 1 - _TAPS // 2))
-        high = min(end, max(last, math.floor(target[:, axis].max().item()) + _TAPS // 2 + 1))
+    axes = ((tile.left, tile.right, whole.right), (tile.top, tile.bottom, whole.bottom))
+    # Together: to read from a GPU is to wait for it.
+    dims = (0, 2, 3)
+    reached = torch.stack((target.amin(dims), target.amax(dims), motion.abs().amax(dims)), 1).tolist()
+    for (first, last, end), (least, most, moved) in zip(axes, reached, strict=True):
+        low = max(0, min(first, math.floor(least) + 1 - _TAPS // 2))
+        high = min(end, max(last, math.floor(most) + _TAPS // 2 + 1))
         # The operator leaves alone what moves by half of an image or more: the rectangle must be larger than that.
-        missing = max(0, 2 * math.ceil(motion[:, axis].abs().max().item()) + 1 - (high - low))
+        missing = max(0, 2 * math.ceil(moved) + 1 - (high - low))
         sides.append((max(0, low - missing), min(end, high + missing)))
     (left, right), (top, bottom) = sides
     return Tile(top, bottom, left, right)
