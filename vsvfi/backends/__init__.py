@@ -25,6 +25,7 @@ _MODULES = (
     "gimm_vfi",
     "ifrnet",
     "jnmr",
+    "m2m",
     "memc_net",
     "mind",
     "sepconv",
