@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vsvfi.backends.m2m.backend import M2MBackend
 from vsvfi.backends.m2m.flow import distances
-from vsvfi.backends.m2m.network import M2M, Motion, Statistics, build, example, statistics
+from vsvfi.backends.m2m.network import M2M, M2MState, Statistics, build, example, statistics
 from vsvfi.models import registry
 from vsvfi.models.info import Options
 from vsvfi.testing import networks
@@ -55,11 +55,11 @@ def test_distances() -> None:
     torch.testing.assert_close(cost[0, 0, 0, 0], first[0, :, 0, 0].mean())
 
 
-def still(colours: Tensor, weight: float = 1.0) -> Motion:
+def still(colours: Tensor, weight: float = 1.0) -> M2MState:
     """Two frames ``(2, 3, H, W)`` without motion."""
     _, _, height, width = colours.shape
     flows, weights = torch.zeros(2, 4, 2, height, width), torch.full((2, 4, 1, height, width), weight)
-    return Motion(colours, flows, weights, torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
+    return M2MState(colours, flows, weights, torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
 
 
 def test_splatting_weighs_by_time(network: M2M) -> None:

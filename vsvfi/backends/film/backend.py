@@ -8,7 +8,7 @@ from typing import override
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
-from vsvfi.backends.film.network import FILM, Frame, Motion
+from vsvfi.backends.film.network import FILM, FILMState, Frame
 
 __all__ = ["FILMBackend"]
 
@@ -24,12 +24,12 @@ class FILMBackend(TorchBackend):
         return self.network.encode(frame)
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Frame]) -> Motion:
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Frame]) -> FILMState:
         """The flows between both frames."""
         del window
         return self.network.prepare(*encoded)
 
     @override
-    def synthesize(self, state: Motion, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: FILMState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.synthesize(state, timesteps)

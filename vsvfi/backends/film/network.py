@@ -1,4 +1,4 @@
-"""FILM: Frame Interpolation for Large Motion, ECCV 2022, arXiv 2202.04901. Level 0 of a pyramid is the full size."""
+"""FILM: Frame Interpolation for Large FILMState, ECCV 2022, arXiv 2202.04901. Level 0 of a pyramid is the full size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsvfi.nets.blocks import in_float32
 from vsvfi.nets.geometry import resize_to
 from vsvfi.ops import backward_warp
 
-__all__ = ["FILM", "Frame", "Motion", "build", "example"]
+__all__ = ["FILM", "FILMState", "Frame", "build", "example"]
 
 LEVELS = 7
 """Levels at which motion is estimated."""
@@ -40,7 +40,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class FILMState:
     """Both frames, and the flows between them at all levels, each in pixels of its level, finest first, fp32."""
 
     frames: tuple[Frame, Frame]
@@ -156,20 +156,20 @@ class FILM(nn.Module):
         assert isinstance(predictor, nn.Sequential)
         return in_float32(predictor[-1], predictor[:-1](features))
 
-    def prepare(self, first: Frame, second: Frame) -> Motion:
+    def prepare(self, first: Frame, second: Frame) -> FILMState:
         """What does not depend on the time: the flows both ways."""
-        return Motion((first, second), self.flows(first, second), self.flows(second, first))
+        return FILMState((first, second), self.flows(first, second), self.flows(second, first))
 
-    def synthesize(self, motion: Motion, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: FILMState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps``: one for each of N pairs, or any number for one pair.
 
         They are not clamped.
         """
         time = timesteps.view(-1, 1, 1, 1)
-        first, second = (frame.expand(len(time)) if len(frame.images[0]) == 1 else frame for frame in motion.frames)
+        first, second = (frame.expand(len(time)) if len(frame.images[0]) == 1 else frame for frame in state.frames)
         x: Tensor | None = None
         for level in reversed(range(FUSED)):
-            flows = (time * motion.back[level], (1 - time) * motion.ahead[level])
+            flows = (time * state.back[level], (1 - time) * state.ahead[level])
             aligned = self._align(level, (first, second), flows)
             x = aligned if x is None else self._fuse(level, x, aligned)
         result: Tensor = self.output(x)

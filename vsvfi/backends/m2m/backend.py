@@ -8,7 +8,7 @@ from typing import override
 from torch import Tensor
 
 from vsvfi.backends.base import TorchBackend
-from vsvfi.backends.m2m.network import M2M, Motion, Statistics, statistics
+from vsvfi.backends.m2m.network import M2M, M2MState, Statistics, statistics
 
 __all__ = ["M2MBackend"]
 
@@ -34,12 +34,12 @@ class M2MBackend(TorchBackend):
         return statistics(frame)
 
     @override
-    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Statistics]) -> Motion:
+    def prepare(self, window: Sequence[Tensor], encoded: Sequence[Statistics]) -> M2MState:
         """The flows of every pixel, and how much each counts."""
         frame0, frame1 = (frame.flip(1) for frame in window)
         return self.network.prepare(frame0, frame1, (encoded[0], encoded[1]), float(self.options.flow_scale))
 
     @override
-    def synthesize(self, state: Motion, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: M2MState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
         return self.network.synthesize(state, timesteps).flip(1)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vsvfi.nets.blocks import in_float32, resize
+from vsvfi.nets.blocks import in_float32
+from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 
 __all__ = ["FlowNetwork", "distances", "other"]

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from vsvfi.backends.m2m.flow import FlowNetwork, other
 from vsvfi.models.info import Shapes
-from vsvfi.nets.blocks import conv, conv_prelu, in_float32, resize
-from vsvfi.nets.geometry import reduced_size, resize_flow, resize_to
+from vsvfi.nets.blocks import conv, conv_prelu, in_float32
+from vsvfi.nets.geometry import reduced_size, resize, resize_flow, resize_to
 from vsvfi.ops import backward_warp, forward_splat
 
-__all__ = ["FLOW_HEADS", "M2M", "Motion", "Statistics", "build", "example", "statistics"]
+__all__ = ["FLOW_HEADS", "M2M", "M2MState", "Statistics", "build", "example", "statistics"]
 
 FLOW_HEADS = (r"^flow\.decoders\.\d\.10\.", r"^refinement\.residual\.")
 
@@ -40,7 +40,7 @@ def statistics(frame: Tensor) -> Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class M2MState:
     """What does not depend on the time. Sides come one after the other: ``(2 N, ...)``.
 
     ``images`` ``(2 N, 3, H, W)`` are normalised; ``flows`` ``(2 N, 4, 2, H, W)`` lead to the other frame, in pixels;
@@ -136,7 +136,7 @@ class Refinement(nn.Module):
 
 
 class M2M(nn.Module):
-    """The frames at any times between two frames, from one estimate of motion."""
+    """The frames at any times between two frames, from one estimate of state."""
 
     def __init__(self, *, flow_width: int = 32, width: int = 16, ranks: int = 16) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class M2M(nn.Module):
 
     def prepare(
         self, frame0: Tensor, frame1: Tensor, of_frames: tuple[Statistics, Statistics], flow_scale: float = 1.0
-    ) -> Motion:
+    ) -> M2MState:
         """The motion between frames ``(N, 3, H, W)``, BGR in [0, 1]; H and W are multiples of 64.
 
         Args:
@@ -178,17 +178,17 @@ class M2M(nn.Module):
         seen = backward_warp(there, flows.flatten(0, 1), border="zeros").unflatten(0, (-1, BRANCHES))
         difference = (images[:, None] - seen).abs().mean(2, keepdim=True)
         metric = self.alpha * (1 - reliability[:, None] * difference).clamp(min=0.001) ** 2
-        return Motion(images, flows, metric.clamp(-20, 20).exp(), mean, deviation)
+        return M2MState(images, flows, metric.clamp(-20, 20).exp(), mean, deviation)
 
-    def splat(self, motion: Motion, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+    def splat(self, state: M2MState, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """The sums of colours ``(T, 3, H, W)`` and of weights ``(T, 1, H, W)`` that arrive at ``timesteps``.
 
         There is one for each of N pairs, or any number for one pair.
         """
-        images = motion.images[:, None] * motion.weights
-        moved = torch.cat((images, motion.weights), 2)
+        images = state.images[:, None] * state.weights
+        moved = torch.cat((images, state.weights), 2)
         total: Tensor | None = None
-        sides = zip(moved.chunk(2), motion.flows.chunk(2), (timesteps, 1 - timesteps), strict=True)
+        sides = zip(moved.chunk(2), state.flows.chunk(2), (timesteps, 1 - timesteps), strict=True)
         for side, flows, way in sides:
             way = way.view(-1, 1, 1, 1, 1)
             flows = flows * way
@@ -199,21 +199,21 @@ class M2M(nn.Module):
         assert total is not None
         return total[:, :3], total[:, 3:] + 2 * BRANCHES * EPSILON
 
-    def synthesize(self, motion: Motion, timesteps: Tensor) -> Tensor:
+    def synthesize(self, state: M2MState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``, not clamped; see `splat`."""
-        colours, weights = self.splat(motion, timesteps)
+        colours, weights = self.splat(state, timesteps)
         t = timesteps.view(-1, 1, 1, 1)
-        first, second = motion.images.chunk(2)
+        first, second = state.images.chunk(2)
         blend = (1 - t) * first + t * second
         frames = colours / weights
         # The blend is added to what a hole got, as the published weights expect.
         frames = torch.where(weights < HOLE, frames + blend, frames)
-        return frames * motion.deviation + motion.mean
+        return frames * state.deviation + state.mean
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, flow_scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` between ``(N, 3, H, W)``, BGR in [0, 1]; see `prepare`."""
-        motion = self.prepare(frame0, frame1, (statistics(frame0), statistics(frame1)), flow_scale)
-        return self.synthesize(motion, timesteps)
+        state = self.prepare(frame0, frame1, (statistics(frame0), statistics(frame1)), flow_scale)
+        return self.synthesize(state, timesteps)
 
 
 def build(shapes: Shapes) -> M2M:
