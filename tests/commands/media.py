@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -98,3 +99,27 @@ def contents(path: Path) -> Contents:
             sample_aspect=Fraction(str(video.sample_aspect_ratio or 1)),
             codec=context.name,
         )
+
+
+def make_long_film(folder: Path, *, uneven: bool = False, scene: float = 1.0) -> Path:
+    """Four scenes of one second each, 96 x 64, in which every third frame repeats the one before it."""
+    path = folder / "long.mkv"
+    scenes = [f"testsrc2=s=96x64:r=16:d={scene},hue=h={90 * k}:s={1 + k},{flip}" for k, flip in enumerate(_FLIPS)]
+    joined = ";".join(f"{scene}[s{k}]" for k, scene in enumerate(scenes))
+    streams = "".join(f"[s{k}]" for k in range(len(scenes)))
+    repeats = "fps=24:round=down"
+    times = ",setpts='if(lt(N,48),N/24,2+(N-48)/12)/TB',settb=1/1000" if uneven else ""
+    graph = f"{joined};{streams}concat=n={len(scenes)}:v=1:a=0,{repeats},format=yuv420p{times}[v]"
+    modes = ["-fps_mode", "vfr", "-enc_time_base", "1/1000"] if uneven else []
+    encode = ["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", *modes, "-y", str(path)]
+    ffmpeg.run(["-filter_complex", graph, "-map", "[v]", *encode], "test film")
+    return path
+
+
+_FLIPS = ("null", "hflip", "vflip,negate", "transpose=1,scale=96:64,setsar=1")
+
+
+def frame_digests(path: Path) -> list[str]:
+    """A digest of the samples of every frame of a file."""
+    with av.open(path) as file:
+        return [hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest() for frame in file.decode(video=0)]

@@ -23,11 +23,11 @@ from rich.console import Console
 
 from vsvfi.commands import color_tags, ffmpeg
 from vsvfi.commands.clips import Clip, core
-from vsvfi.commands.render import command, segment
-from vsvfi.commands.render.encode import encode
+from vsvfi.commands.render import command, encode
+from vsvfi.commands.render.cuts import Stretch, cut_finder, find_cuts
 from vsvfi.commands.render.job import Encoding, Job, Rate, rate_from
-from vsvfi.commands.render.plan import Segments
-from vsvfi.commands.render.script import evaluate, for_encoding
+from vsvfi.commands.render.plan import Segment, segments
+from vsvfi.commands.render.script import evaluate, for_encoding, opening_of
 from vsvfi.commands.render.source import inspect
 from vsvfi.errors import VsvfiError
 
@@ -47,7 +47,8 @@ def _console() -> Console:
 
 
 def _job(source: Path, **options: Any) -> Job:
-    return Job(**{"source": source, "quality": "fast", **options})
+    rate = options.pop("rate", Rate(Fraction(2)))
+    return Job(source=source, rate=rate, filter={"model": "flow", "quality": "fast", **options})
 
 
 @pytest.fixture(scope="module")
@@ -101,36 +102,44 @@ def test_mp4_holds_the_same(film: Path) -> None:
     assert after.frames == pytest.approx(exact, abs=1e-5)
 
 
-def test_segments_end_at_scene_changes(film: Path) -> None:
-    source = inspect(film)
-    frames = len(source.begins) * 2
-    segments = Segments(source, film, source.rate * 2, frames, 0.5)
-    assert segments.end(0) == 48  # the second scene begins with source frame 24
-    assert segments.end(48) == frames
-    without_cuts = Segments(source, film, source.rate * 2, frames, 0.1)
-    assert without_cuts.end(0) < 48  # no cut near: a segment is not longer than six times what was asked for
+def test_segments_end_at_scene_changes() -> None:
+    begins = [Fraction(n, 24) for n in range(48)]
+    cut_at_24 = {24}.__contains__
+    assert list(segments(begins, Fraction(48), 96, 0.5, cut_at_24)) == [Segment(0, 48), Segment(48, 96)]
+    # No cut near: a segment is not longer than six times what was asked for.
+    assert next(segments(begins, Fraction(48), 96, 0.1, lambda n: False)) == Segment(0, 30)
+
+
+def test_cuts_are_those_of_the_film(film: Path) -> None:
+    opening = opening_of(_job(film))
+    pieces = [Stretch(opening=opening, first=0, last=24), Stretch(opening=opening, first=24, last=48)]
+    assert [find_cuts(piece, lambda done: None) for piece in pieces] == [[], [24]]
+    is_cut = cut_finder(opening)
+    assert [n for n in range(48) if is_cut(n)] == [24]
 
 
 def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = film.with_name("resumed.mkv")
     encoded: list[str] = []
 
+    encode_clip = encode.encode
+
     def fail_second(clip: Clip, target: Path, arguments: list[str], advance: Callable[..., None]) -> None:
         encoded.append(target.name)
         if len(encoded) == 2:
             raise KeyboardInterrupt
-        encode(clip, target, arguments, advance)
+        encode_clip(clip, target, arguments, advance)
 
-    monkeypatch.setattr(segment, "encode", fail_second)
+    monkeypatch.setattr(encode, "encode", fail_second)
     with pytest.raises(VsvfiError, match="interrupted at frame 48 of 96; go on with --resume"):
         command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
     with pytest.raises(VsvfiError, match=r"an unfinished render is in .*go on with --resume, or start anew"):
         command.render(_job(film), out, FAST, console=_console())
-    with pytest.raises(VsvfiError, match="begun with another source or other settings"):
+    with pytest.raises(VsvfiError, match="begun with another settings"):
         command.render(_job(film, sc_mode="blend"), out, FAST, resume=True, console=_console())
     command.render(_job(film), out, FAST, resume=True, console=_console())
-    assert encoded == ["00000.nut", "00001.nut", "00001.nut"]
+    assert encoded == ["000000000-000000048.nut", "000000048-000000096.nut", "000000048-000000096.nut"]
     assert len(contents(out).frames) == 96
 
 
@@ -161,7 +170,7 @@ def test_a_crash_of_the_encoder_leaves_no_broken_file(
     fake = _fake_ffmpeg(tmp_path, body)
     with monkeypatch.context() as patch:
         patch.setenv("VSVFI_FFMPEG", str(fake))
-        with pytest.raises(ffmpeg.EncoderError, match=f"the encoder failed: .*{message}.*--resume"):
+        with pytest.raises(VsvfiError, match=f"the encoder failed: .*{message}"):
             command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
     assert [path.name for path in tmp_path.iterdir()] == [fake.name]
@@ -202,7 +211,7 @@ def test_ctrl_c_leaves_no_file_under_the_final_name(film: Path, tmp_path: Path) 
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "interrupted at frame 0 of 96; go on with --resume" in said
+    assert "interrupted at frame 0 of 96" in said
     assert "Traceback" not in said
     assert not out.exists()
 

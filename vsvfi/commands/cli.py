@@ -113,6 +113,9 @@ def render(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and start an unfinished one anew.")] = (
         False
     ),
+    workers: Annotated[int, typer.Option(help="Segments to work on at once, each in a process of its own.")] = 1,
+    cluster: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="The address of a Ray cluster.")] = "",
+    ship: Annotated[bool, typer.Option("--ship", help="Send the source to the cluster.")] = False,
     print_script: Annotated[
         bool, typer.Option("--print-script", help="Print the .vpy script that this stands for, and stop.")
     ] = False,
@@ -121,16 +124,14 @@ def render(
     from rich.console import Console
 
     from vsvfi.commands.render import command
-    from vsvfi.commands.render.job import Encoding, Job, rate_from
+    from vsvfi.commands.render.job import Crew, Encoding, Job, rate_from
 
+    options = {"model": model, "sc_mode": str(sc_mode), "device": device, "precision": precision, "quality": quality}
+    usual = {"sc_mode": "hold", "device": "auto", "precision": "auto", "quality": None}
     job = Job(
         source=source,
-        model=model,
         rate=rate_from(factor, fps),
-        sc_mode=str(sc_mode),
-        device=device,
-        precision=precision,
-        quality=quality,
+        filter={name: value for name, value in options.items() if name not in usual or value != usual[name]},
     )
     if print_script:
         typer.echo(command.script(job), nl=False)
@@ -138,7 +139,8 @@ def render(
     if out is None:
         raise typer.BadParameter("say where to write: vsvfi render IN OUT", param_hint="OUT")
     encoding = Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
-    command.render(job, out, encoding, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+    crew = Crew(workers=workers, cluster=cluster, ship=ship)
+    command.render(job, out, encoding, crew, resume=resume, overwrite=overwrite, console=Console(stderr=True))
 
 
 @app.command()

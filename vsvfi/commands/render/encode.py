@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,13 +41,13 @@ def encoder_arguments(encoding: Encoding, clip: Clip) -> list[str]:
     return [*(["-vf", tags] if tags else []), *arguments, *flags, *shlex.split(encoding.options)]
 
 
-def encode(clip: Clip, target: Path, arguments: list[str], advance: Callable[[int], None]) -> None:
-    """Encode a clip into a NUT file, which keeps times exactly.
+def encode(clip: Clip, target: Path, arguments: Sequence[str], advance: Callable[[int], None]) -> None:
+    """Encode a clip into a NUT file, which keeps times exactly; it gets its name when it is whole.
 
     Raises:
         EncoderError: ffmpeg failed, or ended before the last frame.
     """
-    partial = target.with_suffix(".part")
+    partial = target.with_name(f"{target.name}.{socket.gethostname()}-{os.getpid()}.part")
     command = [ffmpeg.require(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-f", "yuv4mpegpipe"]
     command += ["-i", "-", *arguments, "-f", "nut", str(partial)]
     with tempfile.TemporaryFile() as said:
@@ -73,5 +75,5 @@ def encode(clip: Clip, target: Path, arguments: list[str], advance: Callable[[in
         partial.unlink(missing_ok=True)
         how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
         reason = ffmpeg.last_words(message) if message.strip() else f"ended early ({how})"
-        raise ffmpeg.EncoderError(f"the encoder failed: {reason}; go on with --resume when that is mended")
+        raise ffmpeg.EncoderError(f"the encoder failed: {reason}")
     partial.replace(target)

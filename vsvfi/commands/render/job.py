@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from vsvfi.errors import VsvfiError
 
-__all__ = ["Encoding", "Job", "Rate", "rate_from"]
+__all__ = ["Crew", "Encoding", "Job", "Rate", "rate_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,26 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to interpolate, and how: the arguments of `vsvfi.Interpolate` that were given."""
+    """What to interpolate, and how: ``filter`` are arguments of `vsvfi.Interpolate` other than those of time."""
 
     source: Path
-    model: str = "flow"
     rate: Rate = Rate(Fraction(2))
-    sc_mode: str = "hold"
-    device: str = "auto"
-    precision: str = "auto"
-    quality: str | None = None
+    filter: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return str(self.filter.get("model") or "flow")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights that were chosen, by name or as files."""
+        return tuple(self.filter.get("weights") or ())
+
+    @property
+    def device(self) -> str:
+        """Where it is computed."""
+        return str(self.filter.get("device") or "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,29 @@ class Encoding:
     preset: str = "medium"
     options: str = ""
     segment_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does the work: so many processes (None: as many as there are GPUs), of this machine or of a Ray cluster.
+
+    With ``ship`` the cluster's machines need not see the source's and the output's folders.
+    """
+
+    workers: int | None = 1
+    cluster: str = ""
+    ship: bool = False
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            VsvfiError: there would be no worker, or nobody to send the source to.
+        """
+        if self.workers is not None and self.workers < 1:
+            raise VsvfiError(f"--workers must be at least 1, or auto, got {self.workers}")
+        if self.ship and not self.cluster:
+            raise VsvfiError("--ship sends the source to a cluster: say which with --cluster")
 
 
 def rate_from(factor: float | None, fps: str | None) -> Rate:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsvfi.commands import ffmpeg
-from vsvfi.commands.render.state import Work
+from vsvfi.commands.render.plan import Segment
+from vsvfi.commands.render.state import Parts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,14 +20,17 @@ __all__ = ["join"]
 _TEXT_SUBTITLES = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 
 
-def join(work: Work, source: Path, out: Path, fps: Fraction, offset: Fraction, console: Console) -> None:
+def join(
+    parts: Parts, done: Sequence[Segment], source: Path, fps: Fraction, offset: Fraction, console: Console
+) -> None:
     """Put the segments together with the source's other streams; the final name appears last."""
-    listing = work.folder / "segments.txt"
+    folder, out = parts.folder, parts.out
+    listing = folder / "segments.txt"
     lines = ["ffconcat version 1.0"]
-    for segment in work.segments:
-        lines += [f"file '{segment.file}'", f"duration {float((segment.end - segment.start) / fps):.9f}"]
+    for segment in done:
+        lines += [f"file '{segment.file}'", f"duration {float(len(segment) / fps):.9f}"]
     listing.write_text("\n".join(lines) + "\n")
-    partial = work.folder / f"joined{out.suffix}"
+    partial = folder / f"joined{out.suffix}"
     command = ["-y", "-itsoffset", f"{float(offset):.9f}", "-f", "concat", "-safe", "0", "-i", str(listing)]
     command += ["-i", str(source), "-map", "0:v:0", "-map", "1:a?", *_others(source, out, console)]
     command += ["-map_metadata", "1", "-map_chapters", "1", "-c:v", "copy", "-c:a", "copy"]
@@ -35,7 +40,7 @@ def join(work: Work, source: Path, out: Path, fps: Fraction, offset: Fraction, c
         command += ["-bsf:a", r"noise=drop=lt(pts\,0)", "-avoid_negative_ts", "disabled"]
     else:
         command += ["-movflags", "+faststart", "-video_track_timescale", str(_timescale(fps))]
-        if work.folder.joinpath(work.segments[0].file).read_bytes()[:4096].find(b"HEVC") >= 0:
+        if folder.joinpath(done[0].file).read_bytes()[:4096].find(b"HEVC") >= 0:
             command += ["-tag:v", "hvc1"]
     try:
         ffmpeg.run([*command, str(partial)], f"cannot put {out.name} together")

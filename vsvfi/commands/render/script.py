@@ -8,56 +8,60 @@ from vsvfi.commands.clips import Clip, core
 from vsvfi.commands.render.job import Job
 from vsvfi.commands.render.source import Source
 
-__all__ = ["evaluate", "for_encoding", "script_of"]
+__all__ = ["evaluate", "for_encoding", "opening_of", "script_of"]
+
+
+_TIMED = """
+
+def with_duration(n, f):
+    if '_DurationNum' not in f.props:  # of the last frame the file does not tell it
+        f = f.copy()
+        f.props.update(_DurationNum={den}, _DurationDen={num})
+    return f
+
+
+# The frame rate varies: a clip of rate 0 is placed in time by the durations of its frames.
+timed = core.std.BlankClip(clip, fpsnum=0, fpsden=1, keep=True)
+clip = core.std.ModifyFrame(timed, clip, with_duration)
+"""
+
+
+def opening_of(job: Job) -> str:
+    """The beginning of a job's script, which makes the source's clip; with an output of its own it is a whole one."""
+    source = str(job.source.resolve())
+    return f"import vapoursynth as vs\n\ncore = vs.core\nclip = core.bs.VideoSource({source!r})\n"
 
 
 def script_of(job: Job, source: Source) -> str:
     """The script that a job stands for: what `vsvfi render` itself evaluates."""
-    arguments = [f"model={job.model!r}"]
-    fps = job.rate.fps
-    if not source.constant and fps is None and job.rate.factor is not None:
-        fps = source.rate * job.rate.factor
+    arguments = _time_arguments(job, source)
+    arguments |= {name: value for name, value in job.filter.items() if value is not None}
+    timed = "" if source.constant else _TIMED.format(num=source.rate.numerator, den=source.rate.denominator)
+    listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"{opening_of(job)}{timed}clip = core.vsvfi.Interpolate(clip, {listed})\nclip.set_output()\n"
+
+
+def _time_arguments(job: Job, source: Source) -> dict[str, int]:
+    factor, fps = job.rate.factor, job.rate.fps
+    if not source.constant and fps is None and factor is not None:
+        fps = source.rate * factor
     if fps is not None:
-        arguments.append(f"fps_num={fps.numerator}, fps_den={fps.denominator}")
-    elif job.rate.factor is not None and job.rate.factor.denominator == 1:
-        arguments.append(f"factor={job.rate.factor}")
-    elif job.rate.factor is not None:
-        arguments.append(f"factor_num={job.rate.factor.numerator}, factor_den={job.rate.factor.denominator}")
-    defaults = Job(source=job.source)
-    for name in ("sc_mode", "device", "precision", "quality"):
-        value = getattr(job, name)
-        if value != getattr(defaults, name):
-            arguments.append(f"{name}={value!r}")
-    lines = ["import vapoursynth as vs", "", "core = vs.core"]
-    lines.append(f"clip = core.bs.VideoSource({str(job.source.resolve())!r})")
-    if not source.constant:
-        lines += [
-            "",
-            "",
-            "def with_duration(n, f):",
-            "    if '_DurationNum' not in f.props:  # of the last frame the file does not tell it",
-            "        f = f.copy()",
-            f"        f.props.update(_DurationNum={source.rate.denominator}, _DurationDen={source.rate.numerator})",
-            "    return f",
-            "",
-            "",
-            "# The frame rate varies: a clip of rate 0 is placed in time by the durations of its frames.",
-            "timed = core.std.BlankClip(clip, fpsnum=0, fpsden=1, keep=True)",
-            "clip = core.std.ModifyFrame(timed, clip, with_duration)",
-        ]
-    lines += [f"clip = core.vsvfi.Interpolate(clip, {', '.join(arguments)})", "clip.set_output()"]
-    return "\n".join(lines) + "\n"
+        return {"fps_num": fps.numerator, "fps_den": fps.denominator}
+    if factor is None:
+        return {}
+    if factor.denominator == 1:
+        return {"factor": factor.numerator}
+    return {"factor_num": factor.numerator, "factor_den": factor.denominator}
 
 
 def evaluate(text: str) -> Clip:
-    """The clip that a script sets as its output."""
+    """The clip that a script makes: its variable ``clip``."""
     import vapoursynth as vs
 
-    vs.clear_outputs()
+    names: dict[str, Any] = {"__name__": "__vapoursynth__"}
     try:
-        exec(compile(text, "<vsvfi render>", "exec"), {"__name__": "__vapoursynth__"})
-        output: Any = vs.get_output(0)
-        return output.clip
+        exec(compile(text, "<vsvfi render>", "exec"), names)
+        return names["clip"]
     finally:
         vs.clear_outputs()
 

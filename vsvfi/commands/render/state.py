@@ -1,64 +1,117 @@
-"""The folder of an unfinished render: what it is of, and the segments that are done."""
+"""The folder of an unfinished render: what it is of, and the segments that are done.
+
+A segment is done when its file has its final name; nothing else is kept of it. So any process that can write there
+may finish one, and a render goes on wherever the folder is found.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from vsvfi.commands.render.lock import HOLDER, LOCK, locked
 from vsvfi.commands.render.plan import Segment
 from vsvfi.errors import VsvfiError
 
-__all__ = ["Work"]
+__all__ = ["STATE", "Parts"]
+
+STATE = "state.json"
+INDEX = "index"
+"""The folder of BestSource's index, where several machines share it."""
+
+_OURS = re.compile(rf"\d{{9}}-\d{{9}}\.nut(\..*)?|joined\..*|segments\.txt|{re.escape(STATE)}(\.tmp)?|{LOCK}|{HOLDER}")
 
 
-class Work:
-    """The folder of an unfinished render: what it is of, and the segments that are done."""
+class Parts:
+    """The folder beside ``out`` with its finished segments."""
 
-    def __init__(self, out: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path) -> None:
+        self.out = out
         self.folder = out.with_name(f"{out.name}.vsvfi-parts")
-        self._state = self.folder / "state.json"
-        self._identity = dict(identity)
-        self.segments: list[Segment] = []
 
-    def begin(self, *, resume: bool, overwrite: bool) -> None:
-        """Take up what is there, or start anew.
+    @contextmanager
+    def opened(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Iterator[None]:
+        """Take up what is there or start anew, and hold the lock; a folder that keeps nothing is removed at the end.
 
         Raises:
-            VsvfiError: there is an unfinished render, and nothing was said of it; or it is of something else.
+            VsvfiError: the folder is not a render's, or is in use; there is an unfinished render, and nothing was said
+                of it; or it is of something else.
         """
-        if self._state.is_file() and not overwrite:
-            if not resume:
-                raise VsvfiError(
-                    f"an unfinished render is in {self.folder}: go on with --resume, or start anew with --overwrite"
-                )
-            state = json.loads(self._state.read_text())
-            if state["identity"] != self._identity:
-                raise VsvfiError(
-                    f"the unfinished render in {self.folder} was begun with another source or other settings: "
-                    "repeat those, or start anew with --overwrite"
-                )
-            self.segments = [Segment(**segment) for segment in state["segments"]]
-        elif self.folder.exists():
-            shutil.rmtree(self.folder)
+        self._check_ours()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._save()
+        try:
+            with locked(self.folder, self.out):
+                self._begin(identity, resume=resume, overwrite=overwrite)
+                try:
+                    yield
+                finally:
+                    if not self.finished():
+                        self._remove_files()
+        finally:
+            with suppress(OSError):  # not empty: there is something to resume, or somebody else at work
+                self.folder.rmdir()
 
-    def add(self, segment: Segment) -> None:
-        """Remember a finished segment."""
-        self.segments.append(segment)
-        self._save()
+    def _begin(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        if not overwrite and (self.folder / STATE).is_file():
+            self._take_up(identity, resume=resume)
+        else:
+            self._remove_files()
+            self._write(STATE, json.dumps({"identity": identity}, indent=1))
+        for leftover in self.folder.glob("*.part"):
+            leftover.unlink()
 
-    def _save(self) -> None:
-        state = {"identity": self._identity, "segments": [asdict(segment) for segment in self.segments]}
-        partial = self._state.with_suffix(".tmp")
-        partial.write_text(json.dumps(state, indent=1))
-        partial.replace(self._state)
+    def _check_ours(self) -> None:
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise VsvfiError(f"{self.folder} is in the way: unfinished segments are kept in a folder of that name")
+        foreign = [path.name for path in self.folder.iterdir() if not _OURS.fullmatch(path.name) and path.name != INDEX]
+        if foreign:
+            raise VsvfiError(f"{self.folder} holds {foreign[0]!r}, which no render wrote: move the folder away")
 
-    @property
-    def done(self) -> int:
-        """The first output frame that is still to make."""
-        return self.segments[-1].end if self.segments else 0
+    def _take_up(self, identity: Mapping[str, Any], *, resume: bool) -> None:
+        if not resume:
+            raise VsvfiError(
+                f"an unfinished render is in {self.folder}: go on with --resume, or start anew with --overwrite"
+            )
+        try:
+            before = json.loads((self.folder / STATE).read_text())["identity"]
+            differing = sorted({name for name in {*before, *identity} if before.get(name) != identity.get(name)})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise VsvfiError(f"{self.folder / STATE} is damaged: start anew with --overwrite") from None
+        if differing:
+            raise VsvfiError(
+                f"the unfinished render in {self.folder} was begun with another {' and '.join(differing)}: "
+                "repeat that, or start anew with --overwrite"
+            )
+
+    def _write(self, name: str, text: str) -> None:
+        partial = self.folder / f"{name}.tmp"
+        partial.write_text(text)
+        partial.replace(self.folder / name)
+
+    def _remove_files(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name == INDEX:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name not in (LOCK, HOLDER):
+                path.unlink()
+
+    def clear(self) -> None:
+        """Remove everything: the output is whole."""
+        self._remove_files()
+
+    def finished(self) -> set[Segment]:
+        """The segments that are done."""
+        names = (path.name for path in self.folder.glob("*.nut"))
+        return {Segment(int(name[:9]), int(name[10:19])) for name in names}
+
+    def missing(self, planned: Iterable[Segment]) -> Iterator[Segment]:
+        """Those of ``planned`` that are still to do."""
+        done = self.finished()
+        return (segment for segment in planned if segment not in done)

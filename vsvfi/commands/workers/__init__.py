@@ -1,0 +1,1 @@
+"""Work that is done by several processes: of this machine, or of a Ray cluster."""
