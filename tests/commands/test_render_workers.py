@@ -11,6 +11,7 @@ import sys
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,18 +73,18 @@ def test_any_number_of_workers_makes_the_same_frames(
     ("film", "rate", "options"),
     [
         ({"uneven": True}, Rate(fps=Fraction(60)), {"quality": "fast"}),
-        ({"scene": 0.5}, Rate(Fraction(2)), {"model": "jnmr", "device": "cpu"}),
+        ({"scene": 0.25}, Rate(Fraction(2)), {"model": "jnmr", "device": "cpu"}),
     ],
     ids=["variable rate", "windows of four frames"],
 )
 def test_two_workers_make_the_frames_of_one(
-    film: dict[str, object], rate: Rate, options: dict[str, str], tmp_path: Path
+    film: dict[str, Any], rate: Rate, options: dict[str, str], tmp_path: Path
 ) -> None:
     job = Job(source=make_long_film(tmp_path, **film), rate=rate, filter=options)
     for workers in (1, 2):
         _render(job, tmp_path / f"{workers}.mkv", workers)
     frames = frame_digests(tmp_path / "1.mkv")
-    assert len(set(frames)) > 30
+    assert len(set(frames)) > 25
     assert frame_digests(tmp_path / "2.mkv") == frames
 
 
