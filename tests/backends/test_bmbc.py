@@ -99,7 +99,7 @@ def test_three_files(network: BMBC, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for (file, part), next_file in zip(added, asked, strict=True):
         with pytest.raises(weights.MissingWeightsError, match=f"vsvfi weights add bmbc {next_file}") as missing:
             published.load("bmbc")
-        assert missing.value.file == next_file
+        assert missing.value.command == f"vsvfi weights add bmbc {next_file}"
         assert f"vsvfi weights add bmbc {next_file}" in [entry.add for entry in availability()]
         stored = published.add(tmp_path, file, files[file])
         assert (stored.model, stored.part) == ("bmbc", part)

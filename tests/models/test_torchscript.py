@@ -64,7 +64,7 @@ def test_code_in_the_pickle_is_not_run(tmp_path: Path, capsys: pytest.CaptureFix
     stream = io.BytesIO()
     pickle.dump(Exploit(), stream)
     rewrite(path, stream.getvalue())
-    with pytest.raises(weights.WeightsError, match=r"opened safely as weights: the archive asks for builtins\.print"):
+    with pytest.raises(weights.WeightsError, match=r"opened safely as weights: it asks to run builtins\.print"):
         weights.read(path)
     assert capsys.readouterr().out == ""
 

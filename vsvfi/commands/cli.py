@@ -245,6 +245,41 @@ def weights_add(
     add_weights(model_or_file, files or [], name, Console())
 
 
+@weights_app.command(name="list")
+def weights_list() -> None:
+    """The same as `vsvfi weights`: every known checkpoint, and what is there."""
+    from rich.console import Console
+
+    from vsvfi.commands.weights import list_weights
+
+    list_weights(Console())
+
+
+@weights_app.command(name="remove")
+def weights_remove(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    name: Annotated[str | None, typer.Argument(help="The name they are kept under; all by default.")] = None,
+) -> None:
+    """Delete added weights."""
+    from rich.console import Console
+
+    from vsvfi.commands.weights import remove_weights
+
+    remove_weights(model, name, Console())
+
+
+@weights_app.command(name="path")
+def weights_path(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    name: Annotated[list[str] | None, typer.Argument(help="Weights by name; the default ones if left out.")] = None,
+) -> None:
+    """Print the files that a model runs with, one a line."""
+    from vsvfi.commands.weights import weights_paths
+
+    for path in weights_paths(model, name or []):
+        typer.echo(path)
+
+
 def main() -> None:
     """Entry point of the console script: errors that a user can correct are one line."""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -281,31 +280,12 @@ def _weights() -> Iterator[Finding]:
         bundled = weights.bundled(info)
         files = [(entry.path, f"vsvfi weights add {info.name} FILE") for entry in weights.stored(info.name)]
         for path, remedy in [*files, *([(bundled, REINSTALL)] if bundled is not None else [])]:
-            damage = _damage(path)
+            damage = weights.damage(path)
             if damage:
                 yield Finding(f"Weights of {info.name}", "broken", f"{path}: {damage}", f"add them again: {remedy}")
             else:
                 intact += 1
     yield Finding("Weights", "good", f"{intact} file{'s' * (intact != 1)} intact")
-
-
-def _damage(path: Path) -> str:
-    """What is wrong with a safetensors file: its length, or its header; empty when nothing is."""
-    if not path.is_file():
-        return "not there"
-    if path.suffix != ".safetensors":
-        return "" if path.stat().st_size else "empty"
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > path.stat().st_size:
-            return "truncated"
-        try:
-            header: dict[str, Any] = json.loads(file.read(length))
-            ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        except (ValueError, TypeError, KeyError):
-            return "not a weights file"
-    expected = 8 + length + max(ends, default=0)
-    return "" if path.stat().st_size == expected else "truncated"
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

@@ -1,4 +1,4 @@
-"""`vsvfi weights`: what is there, what is known, and adding published files."""
+"""`vsvfi weights`: what is there, what is known, and adding and removing checkpoints."""
 
 from __future__ import annotations
 
@@ -12,34 +12,54 @@ from vsvfi.models import weights
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["add_weights", "list_weights"]
+    from vsvfi.models.info import NetworkInfo
+
+__all__ = ["add_weights", "list_weights", "remove_weights", "weights_paths"]
 
 
 def list_weights(console: Console) -> None:
     """Print every known checkpoint: whether it is there, where it is published, under which licence."""
-    from rich.markup import escape
-
-    def line(there: bool, *words: str) -> None:
-        mark = "[green]✓[/]" if there else "[dim]–[/]"
-        console.print(f"  {mark} " + "  ".join(filter(None, map(escape, words))), soft_wrap=True, highlight=False)
-
     for info in weights.networks().values():
+        if info.weights_of:
+            continue
         have = weights.stored(info.name)
         shipped = weights.bundled(info)
         if not info.checkpoints and not have and shipped is None:
             continue
-        console.print(f"[bold]{info.name}[/]", highlight=False)
+        _say(console, info.name, style="bold")
         if shipped is not None:
-            line(True, "ships with vsvfi", f"({info.weights_license})" if info.weights_license else "")
+            _line(console, "✓", "ships with vsvfi", f"({info.weights_license})" if info.weights_license else "")
         for checkpoint in info.checkpoints:
-            there = any(entry.name == checkpoint.name for entry in have)
-            line(there, checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url)
-        known = {checkpoint.name for checkpoint in info.checkpoints}
+            there = any(entry.name == checkpoint.name and entry.part == checkpoint.part for entry in have)
+            if not there:
+                _line(console, "–", checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url)
         for entry in have:
-            if entry.name not in known:
-                line(True, entry.name, f"part {entry.part}" if entry.part else "", "added from a file of yours")
+            _list_stored(console, entry)
     console.print("\n[green]✓[/] is there; get another at its address, then: vsvfi weights add FILE")
-    console.print(f"Added weights are kept in {weights.data_dir() / 'weights'}", soft_wrap=True)
+    _say(console, f"Added weights are kept in {weights.data_dir() / 'weights'}")
+
+
+def _list_stored(console: Console, entry: weights.Stored) -> None:
+    part = f"part {entry.part}" if entry.part else ""
+    damage = weights.damage(entry.path)
+    if damage:
+        _line(console, "✗", entry.name, part, f"damaged: {damage}; add it again", str(entry.path))
+        return
+    about = weights.metadata(entry.path)
+    licence = f"({about['license']})" if about.get("license") else ""
+    _line(console, "✓", entry.name, part, about.get("file", ""), licence, f"sha256 {about.get('sha256', 'unknown')}")
+
+
+def _line(console: Console, mark: str, *words: str) -> None:
+    from rich.text import Text
+
+    style = {"✓": "green", "✗": "red", "–": "dim"}[mark]
+    console.print(Text("  ").append(mark, style).append(" " + "  ".join(filter(None, words))), soft_wrap=True)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Print text as it is: names of files may look like markup."""
+    console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
 
 
 def add_weights(model_or_file: str, files: Sequence[Path], name: str | None, console: Console) -> None:
@@ -49,17 +69,44 @@ def add_weights(model_or_file: str, files: Sequence[Path], name: str | None, con
         VsvfiError: no file was given.
         WeightsError: a file does not fit.
     """
-    from rich.markup import escape
-
     first = Path(model_or_file)
-    model = None if first.is_file() or first.suffix else model_or_file
+    model = None if model_or_file not in weights.networks() else model_or_file
     paths = [first, *files] if model is None else list(files)
     if not paths:
         raise VsvfiError(f"which file? vsvfi weights add {model_or_file} FILE")
     for path in paths:
-        added = weights.add(path, model, name)
-        part = f", part {added.part}" if added.part else ""
-        console.print(f"[green]✓[/] {path.name} is {added.model}{part}; kept as {added.name!r}", soft_wrap=True)
-        info = weights.networks()[added.model]
-        if not info.commercial_use:
-            console.print(f"  [yellow]not for commercial use[/]: {escape(info.weights_license)}", soft_wrap=True)
+        say_added(console, weights.add(path, model, name), path.name)
+
+
+def say_added(console: Console, added: weights.Stored, file: str) -> None:
+    """Say what a file was recognised as, what it replaced, and what its licence forbids."""
+    part = f", part {added.part}" if added.part else ""
+    replaced = (
+        "" if not added.before else ", as it was" if added.before == added.sha256 else f", in place of {added.before}"
+    )
+    _line(console, "✓", f"{file} is {added.model}{part}; kept as {added.name!r}{replaced}")
+    if added.sha256:
+        _say(console, f"    sha256 {added.sha256}")
+    info = weights.networks()[added.model]
+    if not info.commercial_use:
+        _say(console, f"    not for commercial use: {info.weights_license}", style="yellow")
+
+
+def remove_weights(model: str, name: str | None, console: Console) -> None:
+    """Delete added weights.
+
+    Raises:
+        WeightsError: there are none of that name.
+    """
+    for entry in weights.remove(model, name):
+        _line(console, "✓", f"removed {entry.path}")
+
+
+def weights_paths(model: str, chosen: Sequence[str]) -> list[Path]:
+    """The files that a model runs with; an unknown model is an error.
+
+    Raises:
+        WeightsError: no such model takes weights, or it has none.
+    """
+    info: NetworkInfo | None = weights.networks().get(model)
+    return weights.locate(info if info is not None else weights.owner_of(model), chosen)

@@ -56,7 +56,7 @@ def _weights_command(info: BackendInfo) -> str:
     try:
         weights.locate(info)
     except weights.MissingWeightsError as error:
-        return f"vsvfi weights add {info.name} {error.file}"
+        return error.command
     return ""
 
 

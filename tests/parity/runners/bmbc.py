@@ -15,7 +15,7 @@ MODELS = {"bmbc": "bmbc"}
 def run(network: Any, case: Case) -> Results:
     t = case.number("timestep")
     first, second = network.encode(case["frame0"]), network.encode(case["frame1"])
-    flows = network.flows(first, second)
+    flows = network.prepare(first, second)
     motion = network.motion(first, second, t)
     candidates = network.candidates(first, second, flows, motion, t)
     logits = network.logits(first, second, candidates)
