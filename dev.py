@@ -84,7 +84,7 @@ def set_up(extras: list[str], packages: list[str]) -> None:
         print("Making .venv ...", flush=True)
         run(find_python(), "-m", "venv", "--clear", VENV)
     print("Installing into .venv ...", flush=True)
-    install("--editable", ".[{}]".format(",".join(extras)))
+    install("--editable", "." + ("[{}]".format(",".join(extras)) if extras else ""))
     for package in packages:
         install("--no-deps", "--editable", package)
     run(PYTHON, "-m", "vapoursynth", "config")
@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> None:
     """Run one command of the usage text."""
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if command == "demo":
-        set_up(["encode"], [])
+        set_up([], [])
         run(BIN / "vsvfi", "demo", *rest, env=environment())
     elif command in ("lint", "test", "setup"):
         set_up(["dev"], LOCAL_PACKAGES)

@@ -15,11 +15,18 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
+from fractions import Fraction
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+import numpy as np
 import pytest
+import vapoursynth as vs
 from packaging.requirements import Requirement
+
+from vsvfi.commands import ffmpeg
+from vsvfi.commands.clips import clip_of_images
+from vsvfi.commands.demo import drawing
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECK = ROOT / "tests" / "wheel_check.py"
@@ -92,10 +99,16 @@ def _needed(name: str, seen: dict[str, Distribution]) -> None:
 
 
 def _link(found: Distribution, target: Path) -> None:
-    """Link the top-level entries of a distribution into a site-packages folder."""
+    """Link a distribution into a site-packages folder: its top-level entries, its files in VapourSynth's folder."""
     root = Path(str(found.locate_file("")))
-    for name in {Path(str(file)).parts[0] for file in found.files or []} - {"..", "__pycache__", "bin"}:
+    files = [Path(str(file)) for file in found.files or []]
+    plugins = {file for file in files if file.parts[0] == "vapoursynth"}
+    tops = {Path(file.parts[0]) for file in files} - {
+        Path(name) for name in ("..", "__pycache__", "bin", "vapoursynth")
+    }
+    for name in tops | plugins:
         if not (target / name).exists() and (root / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).symlink_to(root / name)
 
 
@@ -108,7 +121,7 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = next((folder / "lib").glob("python3*/site-packages"))
     needed: dict[str, Distribution] = {}
     _needed("vsvfi", needed)
-    vapoursynth = needed.pop("vapoursynth")
+    vapoursynth = needed["vapoursynth"]
     root = Path(str(vapoursynth.locate_file("")))
     shutil.copytree(root / "vapoursynth", packages / "vapoursynth", ignore=shutil.ignore_patterns("plugins", "*.pyc"))
     (packages / "vapoursynth" / "plugins").mkdir()
@@ -137,7 +150,7 @@ def test_installed_wheel_works(clean: Path, tmp_path: Path) -> None:
 
 
 def test_installed_wheel_finds_no_undeclared_package(clean: Path, tmp_path: Path) -> None:
-    code = "import importlib.util as u; print([n for n in ('torch', 'skimage', 'jinja2', 'pytest') if u.find_spec(n)])"
+    code = "import importlib.util as u; print([n for n in ('torch', 'skimage', 'cv2', 'pytest') if u.find_spec(n)])"
     done = subprocess.run([clean, "-c", code], capture_output=True, text=True, env=_environment(tmp_path), check=True)
     assert done.stdout.strip() == "[]"
 
@@ -157,6 +170,64 @@ def test_every_light_module_imports_with_what_is_declared(clean: Path, tmp_path:
         [clean, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=_environment(tmp_path), check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``film.mkv``: nine small frames with colour tags."""
+    folder = tmp_path_factory.mktemp("film")
+    images = [np.ascontiguousarray(drawing.draw(0.3 + n / 24)[::4, ::4]) for n in range(9)]
+    clip = clip_of_images(lambda n: images[n], length=9, fps=Fraction(24))
+    with (folder / "film.y4m").open("wb") as file:
+        clip.resize.Bicubic(format=vs.YUV420P8, matrix=vs.MATRIX_BT709).output(file, y4m=True)
+    ffmpeg.run(["-i", str(folder / "film.y4m"), "-c:v", "ffv1", str(folder / "film.mkv")], "test film")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["render", "film.mkv", "out.mkv"], "out.mkv"),
+        (["compare", "film.mkv", "--frames", "0-4", "--out", "compare.html"], "compare.html"),
+    ],
+    ids=["render", "compare"],
+)
+def test_commands_run_with_what_is_declared(clean: Path, film: Path, arguments: list[str], written: str) -> None:
+    done = subprocess.run(
+        [clean, "-m", "vsvfi", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=film,
+        env=_environment(film),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (film / written).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--model", "jnmr"],
+        ["compare", "film.mkv", "--models", "flow,jnmr"],
+        ["train", "jnmr", "--config", "none.toml"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_torch_one_line_says_what_to_install(clean: Path, film: Path, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [clean, "-m", "vsvfi", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=film,
+        env=_environment(film),
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith(("pip install 'vsvfi[torch]'", "pip install 'vsvfi[train]'"))
+    assert not done.stdout.strip()
+    assert not (film / "demo").exists()
 
 
 def test_demo_runs_with_what_is_declared(clean: Path, tmp_path: Path) -> None:

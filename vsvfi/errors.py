@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 import traceback
 
-__all__ = ["VsvfiError", "error_line", "one_line"]
+__all__ = ["EXTRAS", "VsvfiError", "error_line", "missing_package", "one_line"]
 
 
 class VsvfiError(ValueError):
     """What is wrong with what a user asked for: what was got, what is allowed, what to do."""
+
+
+EXTRAS = {"torch": "torch", "cv2": "torch", "cupy": "cuda", "matplotlib": "train", "tensorboard": "train"}
+"""Packages that vsvfi imports but does not install by default, and the extra of vsvfi that brings each."""
+
+
+def missing_package(error: BaseException) -> str:
+    """What to install where an optional package could not be imported, as one line; empty for any other error."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"this needs the package {name}: pip install 'vsvfi[{EXTRAS[name]}]'" if name in EXTRAS else ""
 
 
 def one_line(error: BaseException) -> str:
@@ -27,6 +37,8 @@ def error_line(error: BaseException, context: str = "") -> str:
     """
     if isinstance(error, VsvfiError):
         return one_line(error)
+    if missing_package(error):
+        return missing_package(error)
     if os.environ.get("VSVFI_DEBUG"):
         traceback.print_exception(error)
     where = f"{context}: " if context else ""

@@ -194,7 +194,7 @@ def test_driver_that_is_too_old(
 
 def test_no_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VSVFI_FFMPEG", str(tmp_path / "nothing"))
-    assert "pip install 'vsvfi[encode]'" in _only(doctor._encoder(), "missing").remedy
+    assert "pip install imageio-ffmpeg" in _only(doctor._encoder(), "missing").remedy
 
 
 def test_encoder_without_x264(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_report_counts_what_is_broken_and_escapes_what_it_quotes() -> None:
     assert doctor.report(findings, console) == 1
     assert "list [1] of [/x]" in said.getvalue()
     assert "→ pip install 'vsvfi[torch]'" in said.getvalue()
-    assert "1 thing to mend." in said.getvalue()
+    assert "1 problem found." in said.getvalue()
     assert doctor.report([findings[0], findings[2]], console) == 0
 
 

@@ -44,6 +44,20 @@ def test_ssim_of_constants_is_the_luminance_term() -> None:
     assert metrics.ssim(dark, light) == pytest.approx((2 * 100 * 120 + c1) / (100**2 + 120**2 + c1), abs=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(37, 45, 3), (11, 20), (64, 12, 1)])
+def test_ssim_is_that_of_scikit_image(shape: tuple[int, ...]) -> None:
+    theirs = pytest.importorskip("skimage.metrics", reason="scikit-image is in vsvfi[dev]").structural_similarity
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 256, shape).astype(np.uint8)
+    image = np.clip(truth + rng.normal(0, 20, shape), 0, 255).astype(np.uint8)
+    channels = -1 if len(shape) == 3 else None
+    expected = theirs(
+        image.astype(np.float64), truth.astype(np.float64), data_range=255, channel_axis=channels,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    assert metrics.ssim(image, truth) == pytest.approx(expected, abs=1e-12)
+
+
 def test_ssim_against_the_definition_summed_at_one_pixel() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.uniform(0, 255, (2, 11, 11))
@@ -54,7 +68,7 @@ def test_ssim_against_the_definition_summed_at_one_pixel() -> None:
     covariance = (window * a * b).sum() - mean_a * mean_b
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
-    # skimage averages without the border that the window does not fit: of 11 x 11 the one pixel in the middle is left
+    # The border that the window does not fit is left out: of 11 x 11 the one pixel in the middle is left.
     assert metrics.ssim(a, b) == pytest.approx(expected, abs=1e-9)
 
 

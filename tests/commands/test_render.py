@@ -177,7 +177,7 @@ def test_a_crash_of_the_encoder_leaves_no_broken_file(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
-def test_a_full_disk_is_said_and_mended_by_resume(film: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_and_resume_goes_on(film: Path, tmp_path: Path) -> None:
     import resource
 
     out = tmp_path / "out.mkv"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vsvfi.errors import VsvfiError, one_line
+from vsvfi.errors import VsvfiError, missing_package, one_line
 from vsvfi.filter.arguments import help_of
 
 __all__ = ["app", "main"]
@@ -85,7 +85,7 @@ def models(
 
 @app.command()
 def doctor() -> None:
-    """Find what is wrong with the installation, and say how to mend it."""
+    """Find what is wrong with the installation, and say what to do."""
     from rich.console import Console
 
     from vsvfi.commands.doctor import examine, report
@@ -215,6 +215,9 @@ def train(
     """Train a model; interrupted, it goes on where it stopped."""
     from rich.console import Console
 
+    from vsvfi.commands.needs import need_packages
+
+    need_packages("vsvfi train", "train", "torch", "cv2", "tensorboard")
     from vsvfi.train import command
 
     command.run(model, config, out, resume=resume, minutes=minutes, cache=cache, console=Console())
@@ -289,7 +292,11 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         vapoursynth = sys.modules.get("vapoursynth")
-        if vapoursynth is None or not isinstance(error, vapoursynth.Error):
+        if missing_package(error):
+            line = missing_package(error)
+        elif vapoursynth is not None and isinstance(error, vapoursynth.Error):
+            line = str(error).strip()
+        else:
             raise
-        typer.echo(f"vsvfi: {str(error).strip()}", err=True)
+        typer.echo(f"vsvfi: {line}", err=True)
         sys.exit(1)

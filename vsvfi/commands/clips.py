@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-__all__ = ["Clip", "Frame", "clip_of_frames", "clip_of_images", "core", "image_of"]
+from vsvfi.errors import VsvfiError
+
+__all__ = ["Clip", "Frame", "clip_of_frames", "clip_of_images", "core", "image_of", "open_video"]
 
 type Clip = Any
 """A `vapoursynth.VideoNode`: its published types know no plugins."""
@@ -62,3 +65,16 @@ def clip_of_frames(frames: Sequence[Frame], like: Clip) -> Clip:
 def image_of(frame: Frame) -> NDArray[Any]:
     """A copy of a frame's planes, all of one size, as ``(H, W, planes)``."""
     return np.stack([np.asarray(plane) for plane in frame], axis=-1)
+
+
+def open_video(path: Path) -> Clip:
+    """The picture of a video file.
+
+    Raises:
+        VsvfiError: there is no such file, or BestSource, which reads it, is not there.
+    """
+    if not path.is_file():
+        raise VsvfiError(f"there is no video {path}")
+    if not hasattr(core, "bs"):
+        raise VsvfiError("BestSource is needed to read videos: pip install vapoursynth-bestsource")
+    return core.bs.VideoSource(str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 import json
 import math
@@ -16,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.commands.clips import Clip, core, image_of
+from vsvfi.backends.flow import INFOS
+from vsvfi.backends.flow.backend import FlowBackend
+from vsvfi.commands.clips import Clip, core, image_of, open_video
 from vsvfi.commands.evaluate import metrics
+from vsvfi.commands.needs import need_model
+from vsvfi.compiled import flow as kernels
 from vsvfi.engine.frames import read_color
 from vsvfi.errors import VsvfiError
-from vsvfi.models import registry
+from vsvfi.models.info import Options, PlaneFrame
+from vsvfi.models.registry import find
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,25 +79,41 @@ def occlusion(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> ND
     return result
 
 
+def _planes(image: Image) -> PlaneFrame:
+    planes = tuple(np.ascontiguousarray(image[..., channel]) for channel in range(3))
+    return PlaneFrame(planes, "RGB", 8, (0, 0), full_range=True)
+
+
 def _motion(first: Image, second: Image) -> tuple[Image, Image, float]:
-    cv2: Any = importlib.import_module("cv2")
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) for image in (first, second)]
-    if min(first.shape[:2]) < 32:
-        forward = backward = np.zeros((*first.shape[:2], 2), np.float32)
-    else:
-        forward = np.asarray(search.calc(grey[0], grey[1], None), np.float32)
-        backward = np.asarray(search.calc(grey[1], grey[0], None), np.float32)
+    """The motion between two frames in colours, what is hidden in the second, and the length that is shown vivid."""
+    estimator = FlowBackend(INFOS[0], Options())
+    one, two = (estimator.encode(_planes(image)) for image in (first, second))
+    forward, backward = (
+        _full_size(kernels.search(source, target, estimator.search), estimator.search.cell, first.shape[:2])
+        for source, target in ((one, two), (two, one))
+    )
     reach = max(1.0, float(np.percentile(np.hypot(forward[..., 0], forward[..., 1]), 99)))
     hidden = np.where(occlusion(forward, backward)[..., None], np.uint8(255), first // 3)
     return flow_colours(forward, reach), hidden.astype(np.uint8), reach
 
 
+def _full_size(flow: kernels.Flow, cell: int, size: tuple[int, ...]) -> NDArray[np.float32]:
+    """A flow of one vector for each ``cell`` x ``cell`` pixels as one for each pixel, ``(H, W, 2)``."""
+    vectors = np.stack(flow, -1).repeat(cell, 0).repeat(cell, 1)
+    return vectors[: size[0], : size[1]]
+
+
+_HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], np.float64)
+"""Five colours of the map "inferno" of matplotlib (public domain), at equal distances."""
+
+
 def _difference(image: Image, truth: Image) -> Image:
-    cv2: Any = importlib.import_module("cv2")
-    error = np.abs(image.astype(np.int16) - truth).mean(-1)
-    scaled = np.clip(error * 4, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO)[..., ::-1])
+    """The absolute difference, 4 times as large, from black through red to yellow."""
+    error = np.minimum(np.abs(image.astype(np.int16) - truth).mean(-1) * 4 / 255, 1)
+    steps = np.linspace(0, 1, len(_HEAT))
+    table = np.stack([np.interp(np.arange(256) / 255, steps, _HEAT[:, channel]) for channel in range(3)], -1)
+    colours: Image = np.rint(table).astype(np.uint8)[np.rint(error * 255).astype(int)]
+    return colours
 
 
 def _data(image: Image, quality: int = 92) -> str:
@@ -167,13 +187,10 @@ def compare(
     if not models:
         raise VsvfiError("name at least one model: --models flow")
     for name in models:
-        if registry.find(name).spatial_scale != 1:
+        if find(name).spatial_scale != 1:
             raise VsvfiError(f"model {name!r} enlarges frames: there is no truth to compare them with")
-    if not source.is_file():
-        raise VsvfiError(f"there is no video {source}")
-    if not hasattr(core, "bs"):
-        raise VsvfiError("BestSource is needed to read videos: pip install vapoursynth-bestsource")
-    clip = core.bs.VideoSource(str(source))
+        need_model(name)
+    clip = open_video(source)
     first, last = frames or (max(0, len(clip) // 2 - 10), min(len(clip) - 1, len(clip) // 2 + 10))
     if last >= len(clip):
         raise VsvfiError(f"--frames goes to {last}, but {source.name} has {len(clip)} frames, 0 to {len(clip) - 1}")
@@ -198,7 +215,7 @@ def compare(
 
 def _for(name: str, options: Mapping[str, str]) -> dict[str, str]:
     """A model that knows the CPU only is not asked for another device."""
-    return {**options, "device": "auto"} if registry.find(name).planes else dict(options)
+    return {**options, "device": "auto"} if find(name).planes else dict(options)
 
 
 def _prepared(made: _Made) -> tuple[dict[str, str], dict[str, Any]]:
@@ -221,11 +238,9 @@ def _prepared(made: _Made) -> tuple[dict[str, str], dict[str, Any]]:
 def _page(
     title: str, models: Sequence[str], frames: Sequence[Mapping[str, str]], scores: list[dict[str, Any]], width: int
 ) -> str:
-    try:
-        import jinja2
-    except ImportError:
-        raise VsvfiError("Jinja2 is needed to write the page: pip install 'vsvfi[tools]'") from None
     from importlib.resources import files
+
+    import jinja2
 
     keys = ("psnr", "ssim", "rmse", "mae")
     means = {name: {key: _mean([score["metrics"][name][key] for score in scores]) for key in keys} for name in models}

@@ -1,4 +1,4 @@
-"""`vsvfi doctor`: what is wrong with an installation, and how to mend it."""
+"""`vsvfi doctor`: what is wrong with an installation, and what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ REINSTALL = "pip install --force-reinstall --no-deps vsvfi"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found; a remedy says how to mend what is broken, or what would add a feature."""
+    """What a check found; a remedy says what repairs what is broken, or what adds a feature."""
 
     what: str
     state: Literal["good", "missing", "broken"]
@@ -57,7 +58,7 @@ def report(findings: list[Finding], console: Console) -> int:
         if finding.remedy:
             console.print(f"    → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
     broken = sum(finding.state == "broken" for finding in findings)
-    console.print(f"\n{broken} thing{'s' * (broken != 1)} to mend." if broken else "\nNothing is broken.")
+    console.print(f"\n{broken} problem{'s' * (broken != 1)} found." if broken else "\nNothing is broken.")
     return 1 if broken else 0
 
 
@@ -233,10 +234,10 @@ def _encoder() -> Iterator[Finding]:
 
     found = ffmpeg.find()
     if found is None:
-        remedy = "install ffmpeg, or: pip install 'vsvfi[encode]'"
+        remedy = "install ffmpeg, or: pip install imageio-ffmpeg"
         yield Finding("Encoder", "missing", "no ffmpeg: vsvfi render and the demo's mp4 need one", remedy)
     elif not ffmpeg.has_encoder(found, "libx264"):
-        remedy = "give another with --encoder, or: pip install 'vsvfi[encode]'"
+        remedy = "give another with --encoder, or: pip install imageio-ffmpeg"
         yield Finding("Encoder", "missing", f"{found} was built without libx264", remedy)
     else:
         yield Finding("Encoder", "good", found)
@@ -254,6 +255,30 @@ def _source_filter() -> Iterator[Finding]:
     else:
         remedy = "pip install vapoursynth-bestsource"
         yield Finding("Source filter", "missing", "no BestSource: vsvfi render and compare need it", remedy)
+
+
+def _packages() -> Iterator[Finding]:
+    """Python packages."""
+    from importlib.metadata import PackageNotFoundError, distribution, requires
+
+    from vsvfi.errors import EXTRAS
+
+    names = [re.split(r"[^\w.-]", line)[0] for line in requires("vsvfi") or () if "extra ==" not in line]
+    lacking = []
+    for name in names:
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            lacking.append(name)
+    if lacking:
+        remedy = f"pip install {' '.join(lacking)}"
+        yield Finding("Packages", "broken", f"vsvfi needs {', '.join(lacking)}, not installed", remedy)
+    else:
+        yield Finding("Packages", "good", f"all {len(names)} that vsvfi needs are installed")
+    for module, extra in EXTRAS.items():
+        if module not in ("torch", "cupy") and importlib.util.find_spec(module) is None:
+            use = {"torch": "some models that run on torch", "train": "vsvfi train"}[extra]
+            yield Finding(module, "missing", f"not installed: {use} need it", f"pip install 'vsvfi[{extra}]'")
 
 
 def _plugins() -> Iterator[Finding]:
@@ -292,6 +317,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _vapoursynth,
     _python_side,
     _plugin,
+    _packages,
     _kernels,
     _vspipe,
     _torch,

@@ -65,7 +65,7 @@ def require() -> str:
     if found is None:
         configured = os.environ.get("VSVFI_FFMPEG")
         where = f"VSVFI_FFMPEG={configured} is not a program" if configured else "none is on the PATH"
-        raise EncoderError(f"no encoder: ffmpeg is needed and {where}; install it, or: pip install 'vsvfi[encode]'")
+        raise EncoderError(f"no encoder: ffmpeg is needed and {where}; install it, or: pip install imageio-ffmpeg")
     return found
 
 

@@ -55,7 +55,7 @@ def create_engine(
     paths = weights.locate(info, settings.weights) if info.build else []
     try:
         from torch import nn
-    except ImportError:
+    except ModuleNotFoundError:
         raise VsvfiError(f"model {info.name!r} needs PyTorch: pip install 'vsvfi[torch]'") from None
     from vsvfi.engine.devices import find_device, find_dtype
     from vsvfi.engine.networks import TorchEngine

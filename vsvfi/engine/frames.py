@@ -67,7 +67,7 @@ def check_finite(frame: PlaneFrame, n: int) -> None:
         VsvfiError: a float plane of source frame ``n`` holds NaN or infinity.
     """
     if frame.is_float and not all(np.isfinite(plane).all() for plane in frame.planes):
-        raise VsvfiError(f"source frame {n} holds NaN or infinity; mend the clip before, for example with std.Expr")
+        raise VsvfiError(f"source frame {n} holds NaN or infinity; repair the clip before, for example with std.Expr")
 
 
 def new_frame(core: vs.Core, like: vs.VideoFrame, spatial_scale: int = 1) -> vs.VideoFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vsvfi.models import registry, weights
 from vsvfi.models.info import BackendInfo
 
-__all__ = ["Availability", "availability", "usable_models"]
+__all__ = ["Availability", "availability", "is_installed", "missing", "usable_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,19 @@ class Availability:
 
 def availability() -> list[Availability]:
     """All known models, those that can be used first, then by name (``rife-4.2`` before ``rife-4.10``)."""
-    has_torch = importlib.util.find_spec("torch") is not None
-    found = [
-        Availability(
-            info,
-            install="" if info.planes or has_torch else "pip install 'vsvfi[torch]'",
-            add=_weights_command(info),
-        )
-        for info in registry.backends().values()
-    ]
+    found = [missing(info) for info in registry.backends().values()]
     return sorted(found, key=lambda entry: (entry.lack, _natural(entry.info.name)))
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level package can be imported, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def missing(info: BackendInfo) -> Availability:
+    """What one model misses."""
+    install = "" if info.planes or is_installed("torch") else "pip install 'vsvfi[torch]'"
+    return Availability(info, install=install, add=_weights_command(info))
 
 
 def usable_models() -> list[str]:

@@ -21,6 +21,7 @@ from vsvfi.commands import ffmpeg
 from vsvfi.commands.clips import Clip, Frame, clip_of_frames, clip_of_images, core, image_of
 from vsvfi.commands.demo import drawing, sheet
 from vsvfi.commands.evaluate import metrics
+from vsvfi.commands.needs import need_model
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -196,6 +197,7 @@ def demonstrate(folder: Path, model: str, console: Console) -> None:
     """Run the demo, and print what it measured and wrote."""
     from rich.table import Table
 
+    need_model(model)
     result = run(folder, model=model, console=console)
     table = Table(title=f"{len(result.new)} new frames against the truth", title_justify="left")
     table.add_column("")
@@ -222,4 +224,4 @@ def demonstrate(folder: Path, model: str, console: Console) -> None:
     for file in result.files:
         console.print(f"  {file}", soft_wrap=True)
     if ffmpeg.find() is None:
-        console.print("No mp4: ffmpeg was not found. pip install 'vsvfi[encode]' brings one.")
+        console.print("No mp4: ffmpeg was not found. pip install imageio-ffmpeg brings one.")

@@ -24,6 +24,7 @@ from PIL import Image
 from vsvfi.commands.clips import clip_of_images, core, image_of
 from vsvfi.commands.evaluate import metrics
 from vsvfi.commands.evaluate.datasets import DATASETS, Dataset, Sample, load_image, load_mask
+from vsvfi.commands.needs import need_model
 from vsvfi.errors import VsvfiError
 from vsvfi.models import registry
 
@@ -173,6 +174,7 @@ def evaluate(
     scale = registry.find(str(options["model"])).spatial_scale
     if scale != 1:
         raise VsvfiError(f"model {options['model']!r} enlarges frames {scale} times: the benchmarks have no such truth")
+    need_model(str(options["model"]), weights="weights" not in options)
     samples = chosen.samples(root)[:limit]
     out.mkdir(parents=True, exist_ok=True)
     stem = f"{dataset}-{options['model']}"

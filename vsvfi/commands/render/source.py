@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsvfi.commands import ffmpeg
-from vsvfi.commands.clips import core
-from vsvfi.errors import VsvfiError
+from vsvfi.commands.clips import core, open_video
 
 __all__ = ["Source", "inspect"]
 
@@ -27,11 +26,7 @@ class Source:
 
 
 def inspect(path: Path) -> Source:
-    if not path.is_file():
-        raise VsvfiError(f"there is no video {path}")
-    if not hasattr(core, "bs"):
-        raise VsvfiError("BestSource is needed to read videos: pip install vapoursynth-bestsource")
-    clip = core.bs.VideoSource(str(path))
+    clip = open_video(path)
     times = _times(path)
     base = Fraction(times["timebasenum"], times["timebaseden"])
     stamps = times["timestamps"]
