@@ -31,6 +31,7 @@ _MODULES = (
     "sepconv",
     "super_slomo",
     "toflow",
+    "upr",
     "voxel_flow",
     "zooming_slow_mo",
 )
