@@ -208,11 +208,15 @@ def train(
     model: Annotated[str, typer.Argument(help="The model to train.")],
     config: Annotated[Path, typer.Option(help="What to do, as TOML: see docs/training.md.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and logs.")] = Path("training"),
-    resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, not from OUT's last one.")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Start from these: names or files of weights, or 'default' for those that the filter uses."),
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue from this checkpoint, not from OUT's last one.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Save and stop after so many minutes.")] = None,
     cache: Annotated[Path | None, typer.Option(help="The folder for decoded footage.")] = None,
 ) -> None:
-    """Train a model; interrupted, it goes on where it stopped."""
+    """Train or fine-tune a model; an interrupted run continues where it stopped."""
     from rich.console import Console
 
     from vsvfi.commands.needs import need_packages
@@ -220,7 +224,16 @@ def train(
     need_packages("vsvfi train", "train", "torch", "cv2", "tensorboard")
     from vsvfi.train import command
 
-    command.run(model, config, out, resume=resume, minutes=minutes, cache=cache, console=Console())
+    command.run(
+        model,
+        config,
+        out,
+        weights=weights or (),
+        resume=resume,
+        minutes=minutes,
+        cache=cache,
+        console=Console(),
+    )
 
 
 @weights_app.callback(invoke_without_command=True)

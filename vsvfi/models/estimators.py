@@ -72,7 +72,15 @@ def _estimator(task: Literal["flow", "depth"], name: str, weights: Sequence[str]
         names = [other.name for other in known.values() if other.task == task]
         ranked = ", ".join(closest_first(name, names))
         raise UnknownModelError(f"unknown {task} estimator {name!r}; known, closest first: {ranked}")
+    if not info.build:
+        return Estimator(info, _no_network())
     return Estimator(info, _weights.load(info, weights))
+
+
+def _no_network() -> nn.Module:
+    from torch import nn
+
+    return nn.Module()
 
 
 def flow(name: str, weights: Sequence[str] = ()) -> Estimator:

@@ -8,7 +8,8 @@ around a new one where that is None. It raises `vsvfi.models.settings.ConfigErro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vsvfi.models.info import NetworkInfo
+from vsvfi.models.info import NetworkInfo, load_object
+from vsvfi.models.settings import ConfigError, read_table
 
-__all__ = ["Batch", "MakeRecipe", "Output", "Recipe"]
+__all__ = ["Batch", "MakeRecipe", "Output", "Recipe", "Size", "new_network"]
 
 
 class Batch(NamedTuple):
@@ -44,7 +46,7 @@ class Output(NamedTuple):
     ``frame`` ``(N, 3, H, W)`` is the new frame; ``stages`` are earlier versions of it, of any size, whose ``shares``
     say what each counts (by default all the same, together 1); ``offsets`` ``(..., h, w)`` are maps to keep smooth;
     ``flows`` are pairs of flows ``(N, 2, h, w)`` from the new frame to the first and to the second of the two frames
-    around it, in pixels of their own size, finest first.
+    around it, in pixels of their own size, finest first. ``losses`` are parts of the loss that the recipe computed.
     """
 
     frame: Tensor
@@ -52,6 +54,7 @@ class Output(NamedTuple):
     offsets: tuple[Tensor, ...] = ()
     flows: tuple[tuple[Tensor, Tensor], ...] = ()
     shares: tuple[float, ...] = ()
+    losses: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +78,32 @@ class Recipe:
 
 
 type MakeRecipe = Callable[[NetworkInfo, Mapping[str, Any], nn.Module | None], Recipe]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The table ``[model]`` of a network that was published in one size."""
+
+    tiny: bool = False
+    """a very small network, of no use but to try a configuration in seconds"""
+
+
+def new_network(
+    info: NetworkInfo, table: Mapping[str, Any], network: nn.Module | None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """``network``, or an untrained one, with the choices that were made in ``table``.
+
+    A new network comes from ``create(name)``, or a tiny one from ``example(name)``, both beside ``build``.
+
+    Raises:
+        ConfigError: the table has keys that are not known, or contradicts the network.
+    """
+    if network is not None:
+        if table:
+            raise ConfigError("the table [model] must be left out with --weights: they are of a network of their own")
+        return network, {}
+    size = read_table(Size, table, "model.")
+    module = info.build.partition(":")[0]
+    network = load_object(f"{module}:{'example' if size.tiny else 'create'}")(info.name)
+    assert network is not None
+    return network, asdict(size)

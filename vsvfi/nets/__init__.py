@@ -13,7 +13,19 @@ from vsvfi.models.registry import hookimpl
 
 __all__ = ["vsvfi_networks"]
 
-_MODULES = ("flowformer", "flownet2", "flownets", "gimm", "gmflow", "megadepth", "memc_net", "pwcnet", "raft", "spynet")
+_MODULES = (
+    "dis",
+    "flowformer",
+    "flownet2",
+    "flownets",
+    "gimm",
+    "gmflow",
+    "megadepth",
+    "memc_net",
+    "pwcnet",
+    "raft",
+    "spynet",
+)
 
 
 @hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +21,13 @@ def run(
     config: Path,
     out: Path,
     *,
+    weights: Sequence[str],
     resume: Path | None,
     minutes: float | None,
     cache: Path | None,
     console: Console,
 ) -> None:
-    """Train ``model`` as ``config`` says into the folder ``out``, going on where an earlier run there stopped.
+    """Train ``model`` as ``config`` says into the folder ``out``; continue where an earlier run there stopped.
 
     Raises:
         VsvfiError: the configuration, the footage or a checkpoint is at fault.
@@ -35,7 +37,13 @@ def run(
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=console, show_path=False))
     result = train(
-        model, settings, out, resume=resume, stop_minutes=math.inf if minutes is None else minutes, cache=cache
+        model,
+        settings,
+        out,
+        weights=weights,
+        resume=resume,
+        stop_minutes=math.inf if minutes is None else minutes,
+        cache=cache,
     )
     measured = ", ".join(
         f"{name.removeprefix('validation/')} {value:.2f} dB" for name, value in result.validation.items()

@@ -70,6 +70,8 @@ class Optimizer:
     weight_decay: float = 0.0
     clip: float = 1.0
     """largest norm of the gradient; 0 = no limit"""
+    freeze: tuple[str, ...] = ()
+    """regular expressions: parameters whose names they match keep their values"""
     ema: Annotated[float, Between(0, 0.999999)] = 0.999
 
 

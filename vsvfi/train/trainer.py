@@ -7,9 +7,10 @@ import json
 import logging
 import math
 import random
+import re
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsvfi.models import registry
-from vsvfi.models.info import load_object
+from vsvfi.models.info import NetworkInfo, load_object
 from vsvfi.models.recipe import Batch, MakeRecipe, Output, Recipe
-from vsvfi.models.weights import networks
+from vsvfi.models.weights import load, networks, trained_names
 from vsvfi.train.adversary import Adversary
 from vsvfi.train.checkpoint import CheckpointError, export_weights, load_checkpoint, save_checkpoint
 from vsvfi.train.config import Config, ConfigError, as_dict
@@ -34,6 +35,8 @@ from vsvfi.train.losses import VGGFeatures, charbonnier, smoothness
 __all__ = ["Result", "learning_rate", "train"]
 
 log = logging.getLogger("vsvfi.train")
+
+CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -57,28 +60,46 @@ def learning_rate(config: Config, step: int) -> float:
     return o.floor + (o.rate - o.floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def load_recipe(model: str, config: Config, network: nn.Module | None = None) -> Recipe:
+def find_trainable(model: str) -> NetworkInfo:
+    """The model of that name, if it has a recipe.
+
+    Raises:
+        ConfigError: it cannot be trained; the message lists those that can.
+        UnknownModelError: there is none of that name.
+    """
+    known = networks()
+    info = known.get(model) or registry.find(model)
+    if not info.recipe:
+        able = ", ".join(sorted(name for name, other in known.items() if other.recipe))
+        raise ConfigError(f"{model!r} cannot be trained; models that can: {able}")
+    return info
+
+
+def load_recipe(info: NetworkInfo, config: Config, network: nn.Module | None = None) -> Recipe:
     """How a model is trained, around ``network`` or a new one.
 
     Raises:
-        ConfigError: it cannot be trained, or not as ``config`` says.
+        ConfigError: not as ``config`` says.
     """
-    known = networks()
-    if model not in known and model not in registry.backends():
-        registry.find(model)
-    info = known.get(model)
-    if info is None or not info.recipe:
-        able = ", ".join(sorted(name for name, other in known.items() if other.recipe))
-        raise ConfigError(f"{model!r} cannot be trained; models that can: {able}")
     make: MakeRecipe = load_object(info.recipe)
     recipe = make(info, config.model, network)
     crop = config.data.crop
     if crop % recipe.multiple or crop < recipe.minimum:
         least = f" and at least {recipe.minimum}" if recipe.minimum > recipe.multiple else ""
-        raise ConfigError(f"data.crop must be a multiple of {recipe.multiple}{least} for {model}, got {crop}")
+        raise ConfigError(f"data.crop must be a multiple of {recipe.multiple}{least} for {info.name}, got {crop}")
     if config.data.any_timestep and not recipe.any_timestep:
-        raise ConfigError(f"{model} reaches the midpoint only: set data.any_timestep = false")
+        raise ConfigError(f"{info.name} reaches the midpoint only: set data.any_timestep = false")
     return recipe
+
+
+def _given_network(info: NetworkInfo, weights: Sequence[str], checkpoint: Mapping[str, Any] | None) -> nn.Module | None:
+    """The network that is trained further, None for a new one. A checkpoint knows what its run started from."""
+    if weights:
+        return load(info, () if list(weights) == ["default"] else weights)
+    if checkpoint is None or not checkpoint["fine_tuned"]:
+        return None
+    network: nn.Module = load_object(info.build)({name: tuple(v.shape) for name, v in checkpoint["network"].items()})
+    return network
 
 
 def _device(name: str) -> torch.device:
@@ -93,7 +114,8 @@ def _device(name: str) -> torch.device:
 def _optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
     o = config.optimizer
     kind: type[torch.optim.Adamax | torch.optim.AdamW] = torch.optim.Adamax if o.name == "adamax" else torch.optim.AdamW
-    return kind(network.parameters(), lr=o.rate, betas=(0.9, 0.999), weight_decay=o.weight_decay)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return kind(parameters, lr=o.rate, betas=(0.9, 0.999), weight_decay=o.weight_decay)
 
 
 def _like(target: Tensor, stage: Tensor) -> Tensor:
@@ -158,15 +180,19 @@ class _Scalars:
 
 
 class _Trainer:
-    def __init__(self, model: str, config: Config, folder: Path) -> None:
+    def __init__(self, model: str, config: Config, folder: Path, network: nn.Module | None) -> None:
         self.model, self.config, self.folder = model, config, folder
         self.device = _device(config.run.device)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.backends.cudnn.benchmark = False
         _seed(config.run.seed)
-        self.recipe = load_recipe(model, config)
-        self.network = self.recipe.network.to(self.device)
+        self.info = find_trainable(model)
+        self.recipe = load_recipe(self.info, config, network)
+        self.network = self.recipe.network.to(self.device).train().requires_grad_(True)
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(not any(re.search(pattern, name) for pattern in config.optimizer.freeze))
+        self.fine_tuned = network is not None
         self.needs = Needs(self.recipe.window, self.recipe.measure)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimizer = _optimizer(config, self.network)
@@ -174,11 +200,10 @@ class _Trainer:
         self.adversary = Adversary(config.optimizer.rate, self.device) if config.loss.adversarial else None
         self.step = 0
         self.best = -math.inf
-        self.checkpoint = folder / "last.ckpt"
+        self.checkpoint = folder / CHECKPOINT
         self.validation: dict[str, float] = {}
 
-    def resume(self, path: Path) -> None:
-        content = load_checkpoint(path, self.model)
+    def resume(self, path: Path, content: Mapping[str, Any]) -> None:
         if content["choices"] != dict(self.recipe.choices):
             raise CheckpointError(f"{path} is of a network with other [model] settings: {content['choices']}")
         self.network.load_state_dict(content["network"])
@@ -195,6 +220,7 @@ class _Trainer:
             "model": self.model,
             "config": as_dict(self.config),
             "choices": dict(self.recipe.choices),
+            "fine_tuned": self.fine_tuned,
             "step": self.step,
             "best": self.best,
             "network": self.network.state_dict(),
@@ -218,7 +244,7 @@ class _Trainer:
             parts["vgg"] = weights.vgg * self.vgg(output.frame, target)
         if self.adversary is not None:
             parts["adversarial"] = weights.adversarial * self.adversary.loss(output.frame)
-        return parts
+        return {**parts, **output.losses}
 
     def train_step(self, run: Any, batch: Batch) -> dict[str, float]:
         config = self.config
@@ -268,7 +294,7 @@ class _Trainer:
     def export(self, name: str) -> Path:
         path = self.folder / name
         facts = {"model": self.model, "step": str(self.step), "validation": json.dumps(self.validation)}
-        export_weights(path, self.average.state_dict(), half=True, metadata=facts)
+        export_weights(path, trained_names(self.info, self.average.state_dict()), half=True, metadata=facts)
         return path
 
 
@@ -290,6 +316,7 @@ def train(
     config: Config,
     folder: Path,
     *,
+    weights: Sequence[str] = (),
     resume: Path | None = None,
     stop_minutes: float = math.inf,
     cache: Path | None = None,
@@ -300,6 +327,8 @@ def train(
         model: the name of a model, or of a network, with a recipe.
         config: the whole run.
         folder: for checkpoints, weights and logs; made if missing.
+        weights: what to start from, in place of an untrained network: names of added weights, paths of files, or
+            ``"default"`` for what the filter would use.
         resume: a checkpoint to go on from; by default the folder's last one, if there is one.
         stop_minutes: save and stop after so many minutes.
         cache: for decoded footage; by default in ``folder``.
@@ -315,9 +344,12 @@ def train(
     begin = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     cache = cache or folder / "footage"
-    trainer = _Trainer(model, config, folder)
-    if resume is not None or trainer.checkpoint.is_file():
-        trainer.resume(resume or trainer.checkpoint)
+    info = find_trainable(model)
+    earlier = resume or folder / CHECKPOINT
+    content = load_checkpoint(earlier, model) if resume is not None or earlier.is_file() else None
+    trainer = _Trainer(model, config, folder, _given_network(info, weights, content))
+    if content is not None:
+        trainer.resume(earlier, content)
     samples = Samples(config, trainer.needs, cache)
     held_out = Samples(config, trainer.needs, cache, held_out=True)
     real = _real_samples(config, trainer.recipe, trainer.needs, cache)

@@ -16,6 +16,7 @@ def _info(size: str, checkpoints: dict[str, str], *, has: tuple[str, ...], has_n
         name=f"amt-{size}",
         summary="flows refined by all-pairs correlation, several candidates blended",
         build="vsvfi.backends.amt.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         backend="vsvfi.backends.amt.backend:AMTBackend",
         title="AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation",
         arxiv="2304.09790",

@@ -19,13 +19,58 @@ from vsvfi.nets.multifield import LEVELS, BidirectionalCorrelation, FieldBlend, 
 from vsvfi.nets.raft.encoder import BottleneckBlock, Encoder, ResidualBlock
 from vsvfi.ops import backward_warp
 
-__all__ = ["AMT", "FLOW_HEADS", "AMTState", "Fields", "build", "example"]
+__all__ = ["AMT", "FLOW_HEADS", "AMTState", "Fields", "build", "create", "example"]
 
 FLOW_HEADS = (r"^decoder\d\.convblock\.2\.", r"flow_head\.2\.", r"^blend\.2\.")
 """The layers that make flows and residuals."""
 
 LEAST = 64
 """The smallest side of which the coarsest correlations are still a pixel wide."""
+
+
+RADIUS = 3
+"""Half the side of the window in which the published networks look correlations up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    """A published size: see `AMT`; ``matching`` is the output and the widths of the matching features' encoder."""
+
+    matching: tuple[int, tuple[int, ...]]
+    widths: tuple[int, int, int, int]
+    decoder: int
+    fields: int
+    correlation: tuple[int, ...]
+    update: tuple[int, int, int]
+    """channels of an update's flow, of flow and correlation together, and of its hidden layers"""
+
+
+_SIZES = {
+    "amt-s": _Size(
+        matching=(84, (32, 64, 96)),
+        widths=(20, 32, 44, 56),
+        decoder=112,
+        fields=3,
+        correlation=(64,),
+        update=(20, 68, 76),
+    ),
+    "amt-l": _Size(
+        matching=(128, (64, 72, 128)),
+        widths=(48, 64, 72, 128),
+        decoder=256,
+        fields=5,
+        correlation=(256, 160),
+        update=(48, 124, 128),
+    ),
+    "amt-g": _Size(
+        matching=(128, (64, 112, 160, 160)),
+        widths=(84, 96, 112, 128),
+        decoder=256,
+        fields=5,
+        correlation=(256, 192),
+        update=(64, 188, 192),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +247,41 @@ def build(shapes: Shapes) -> AMT:
         refinements=refinements,
         blend_kernel=shapes["blend.0.weight"][-1],
         radius=(round(window**0.5) - 1) // 2,
+    )
+
+
+def create(name: str) -> AMT:
+    """The untrained network of the model called ``name``, at its published size."""
+    size = _SIZES[name]
+    window = 2 * LEVELS * (2 * RADIUS + 1) ** 2
+    w1, w2, w3, _ = size.widths
+    flow, joint, hidden = size.update
+
+    def update(feature: int, scale: int) -> UpdateBlock:
+        return UpdateBlock(
+            correlation=(window, *size.correlation),
+            flow=(2 * flow, flow),
+            joint=joint,
+            hidden=hidden,
+            feature=feature,
+            scale=scale,
+        )
+
+    return AMT(
+        feat_encoder=Encoder(
+            size.matching[0],
+            widths=size.matching[1],
+            block=BottleneckBlock if name == "amt-s" else ResidualBlock,
+        ),
+        widths=size.widths,
+        first_kernel=3 if name == "amt-s" else 7,
+        side=w1,
+        decoder_width=size.decoder,
+        fields=size.fields,
+        updates=(update(w3, 1), update(w2, 2), update(w1, 4)),
+        refinements=(update(w2, 1), update(w1, 1)) if name == "amt-g" else None,
+        blend_kernel=3 if name == "amt-s" else 7,
+        radius=RADIUS,
     )
 
 

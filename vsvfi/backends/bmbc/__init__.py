@@ -32,6 +32,7 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="bilateral motion through the new frame, six warped candidates, and learnt filters that merge them",
         backend="vsvfi.backends.bmbc.backend:BMBCBackend",
         build="vsvfi.backends.bmbc.network:build",
+        recipe="vsvfi.backends.recipe:one_by_one",
         title="BMBC: Bilateral Motion Estimation with Bilateral Cost Volume for Video Interpolation",
         arxiv="2007.12622",
         weights_license="MIT",

@@ -15,7 +15,7 @@ from vsvfi.nets.geometry import resize_flow, resize_to
 from vsvfi.nets.pwcnet.network import FLOW_UNIT, WIDTHS, Level, feature_pyramid, warp
 from vsvfi.ops import bilateral_cost_volume
 
-__all__ = ["BMBC", "BMNet", "DFNet", "Encoded", "Flows", "build", "example"]
+__all__ = ["BMBC", "BMNet", "DFNet", "Encoded", "Flows", "build", "create", "example"]
 
 _RADII = {6: 6, 5: 4, 4: 4, 3: 2, 2: 2}
 _TAPS = 5
@@ -206,6 +206,11 @@ def build(shapes: Shapes) -> BMBC:
         dense=[width(f"bmnet.levels.6.dense.{layer}.0.bias", w) for layer, w in enumerate(DENSE)],
         context=width("context.weight", 64),
     )
+
+
+def create(_name: str) -> BMBC:
+    """The untrained network at its published size."""
+    return BMBC()
 
 
 def example(_name: str) -> BMBC:

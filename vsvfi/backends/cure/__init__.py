@@ -12,6 +12,7 @@ INFOS = (
         name="cure",
         summary="colours read from a neural representation of the pair, by place, time and warped features",
         build="vsvfi.backends.cure.network:build",
+        recipe="vsvfi.backends.recipe:one_by_one",
         backend="vsvfi.backends.cure.backend:CUREBackend",
         title="Learning Cross-Video Neural Representations for High-Quality Frame Interpolation",
         arxiv="2203.00137",

@@ -17,7 +17,7 @@ from vsvfi.models.padding import padding
 from vsvfi.nets.blocks import ResidualBlock, conv
 from vsvfi.nets.raft.network import RAFT, FrameFeatures
 
-__all__ = ["CURE", "CUREState", "Frame", "build", "example"]
+__all__ = ["CURE", "CUREState", "Frame", "build", "create", "example"]
 
 CHUNK = 2**18
 """How many pixels the neural representation colours at a time: 256 MB for each of its layers."""
@@ -246,6 +246,11 @@ def _sample(features: Tensor, shift: Tensor) -> Tensor:
 def build(shapes: Shapes) -> CURE:
     """The network whose state dict has these shapes."""
     return CURE(width=shapes["feature_encoder.head.weight"][0])
+
+
+def create(_name: str) -> CURE:
+    """The untrained network at its published size."""
+    return CURE()
 
 
 def example(name: str) -> CURE:

@@ -15,6 +15,7 @@ INFOS = (
         name="dain",
         summary="DAIN: near things hide far ones, by estimated depth; contexts and kernels, adaptive warping",
         build="vsvfi.backends.dain.network:build",
+        recipe="vsvfi.backends.recipe:one_by_one",
         backend="vsvfi.backends.dain.backend:DAINBackend",
         title="Depth-Aware Video Frame Interpolation",
         arxiv="1904.00830",

@@ -21,7 +21,7 @@ from vsvfi.nets.pwcnet.network import FLOW_UNIT, PWCNet
 from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius, tile_of
 from vsvfi.ops import adaptive_warp, depth_flow_projection
 
-__all__ = ["DAIN", "DAINState", "Encoded", "Synthesis", "build", "example"]
+__all__ = ["DAIN", "DAINState", "Encoded", "Synthesis", "build", "create", "example"]
 
 _MULTIPLE = 64
 
@@ -252,6 +252,16 @@ def build(shapes: Shapes) -> DAIN:
         context=ContextNet(shapes["context.block1.0.weight"][0]),
         filter=PixelPrediction(light_unet(width, norm=False, align_corners=False), KERNEL_TAPS, width=width),
         width=shapes["rectification.block1.0.weight"][0],
+    )
+
+
+def create(_name: str) -> DAIN:
+    """The untrained network at its published size."""
+    return DAIN(
+        flow=PWCNet(),
+        depth=MegaDepth(),
+        context=ContextNet(),
+        filter=PixelPrediction(light_unet(norm=False, align_corners=False), KERNEL_TAPS),
     )
 
 

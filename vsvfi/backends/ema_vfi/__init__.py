@@ -29,6 +29,7 @@ def _info(name: str, summary: str, file: str, width: int) -> BackendInfo:
         summary=summary,
         backend="vsvfi.backends.ema_vfi.backend:EMAVFIBackend",
         build="vsvfi.backends.ema_vfi.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="Extracting Motion and Appearance via Inter-Frame Attention for Efficient Video Frame Interpolation",
         arxiv="2303.00440",
         code_license="Apache-2.0",

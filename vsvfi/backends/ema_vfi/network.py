@@ -19,7 +19,7 @@ from vsvfi.nets.blocks import conv_prelu
 from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.ops import backward_warp
 
-__all__ = ["EMAVFI", "FLOW_HEADS", "EMAVFIState", "Features", "build", "example"]
+__all__ = ["EMAVFI", "FLOW_HEADS", "EMAVFIState", "Features", "build", "create", "example"]
 
 FLOW_HEADS = (r"^flow_heads\.\d\.convs\.2\.0\.", r"^refinement\.conv\.")
 
@@ -431,6 +431,12 @@ def build(shapes: Shapes) -> EMAVFI:
         depths=(depth(4), depth(5)),
         motion_channels=(motion(4), motion(5)),
     )
+
+
+def create(name: str) -> EMAVFI:
+    """The untrained network of the model called ``name``, at its published size."""
+    width, depth = (16, 2) if name == "ema-vfi-small" else (32, 4)
+    return EMAVFI(width=width, depths=(depth, depth), motion_channels=(64, 128))
 
 
 def example(_name: str) -> EMAVFI:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
-from vsvfi.backends.recipe import Size, for_backend, new_network
+from vsvfi.backends.recipe import for_backend
 from vsvfi.models.info import NetworkInfo
-from vsvfi.models.recipe import Batch, Output, Recipe
-from vsvfi.models.settings import read_table
+from vsvfi.models.recipe import Batch, Output, Recipe, new_network
 
 __all__ = ["recipe"]
 
 
 def recipe(info: NetworkInfo, table: Mapping[str, Any], network: nn.Module | None) -> Recipe:
     """The finest synthesis counts 1, the coarser ones one half each, as the paper's known text says."""
-    size = read_table(Size, table, "model.")
-    return for_backend(info, _run, network or new_network(info, size), asdict(size))
+    network, choices = new_network(info, table, network)
+    return for_backend(info, network, _run, choices)
 
 
 def _run(network: nn.Module, batch: Batch) -> Output:

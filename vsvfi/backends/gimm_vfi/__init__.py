@@ -47,6 +47,7 @@ def _info(name: str, flows: str, layouts: tuple[Layout, ...]) -> BackendInfo:
         name=name,
         summary=f"implicit motion modelling on {flows} flows, synthesis in the manner of AMT",
         build="vsvfi.backends.gimm_vfi.network:build",
+        recipe="vsvfi.backends.gimm_vfi.training:recipe",
         backend="vsvfi.backends.gimm_vfi.backend:GIMMVFIBackend",
         title="Generalizable Implicit Motion Modeling for Video Frame Interpolation",
         arxiv="2407.08680",

@@ -20,7 +20,7 @@ from vsvfi.nets.raft.network import RAFT, FrameFeatures
 from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "GIMMVFIState", "NewFrames", "build", "example"]
+__all__ = ["FLOW_HEADS", "GIMMVFI", "Frame", "GIMMVFIState", "NewFrames", "build", "create", "example"]
 
 FLOW_HEADS = (
     r"flow_head\.(conv)?2\.",
@@ -314,6 +314,11 @@ def build(shapes: Shapes) -> GIMMVFI:
     """The network whose state dict has these shapes: on RAFT, or on FlowFormer."""
     estimator: Literal["raft", "flowformer"] = "raft" if "matching_projection.weight" in shapes else "flowformer"
     return GIMMVFI(estimator, width=shapes["init_decoder.upsample.1.0.weight"][0])
+
+
+def create(name: str) -> GIMMVFI:
+    """The untrained network of the model called ``name``, at its published size."""
+    return GIMMVFI("raft" if name == "gimm-vfi-r" else "flowformer")
 
 
 def example(name: str) -> GIMMVFI:

@@ -18,6 +18,7 @@ def _info(name: str, summary: str, file: str, width: int, first_kernel: int, dec
         summary=summary,
         backend="vsvfi.backends.ifrnet.backend:IFRNetBackend",
         build="vsvfi.backends.ifrnet.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="IFRNet: Intermediate Feature Refine Network for Efficient Frame Interpolation",
         arxiv="2205.14620",
         code_license="MIT",

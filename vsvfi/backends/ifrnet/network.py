@@ -17,7 +17,7 @@ from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "IFRNet", "IFRNetState", "build", "example"]
+__all__ = ["FLOW_HEADS", "IFRNet", "IFRNetState", "build", "create", "example"]
 
 FLOW_HEADS = (r"^decoder\d\.convblock\.2\.",)
 
@@ -101,6 +101,13 @@ def build(shapes: Shapes) -> IFRNet:
         side=shapes["decoder4.convblock.1.conv2.0.weight"][0],
         first_kernel=shapes["encoder.pyramid1.0.0.weight"][-1],
     )
+
+
+def create(name: str) -> IFRNet:
+    """The untrained network of the model called ``name``, at its published size."""
+    width = {"ifrnet-s": 24, "ifrnet": 32, "ifrnet-l": 64}[name]
+    widths = (width, width * 3 // 2, width * 9 // 4, width * 3)
+    return IFRNet(widths=widths, side=width, first_kernel=7 if name == "ifrnet-l" else 3)
 
 
 def example(name: str) -> IFRNet:

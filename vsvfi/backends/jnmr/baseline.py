@@ -12,7 +12,7 @@ from vsvfi.backends.jnmr.blocks import HEADS, PUBLISHED_CHANNELS, GridNet, Head,
 from vsvfi.models.info import Shapes
 from vsvfi.ops import adacof
 
-__all__ = ["Baseline", "BaselinePrediction", "build", "example"]
+__all__ = ["Baseline", "BaselinePrediction", "build", "create", "example"]
 
 KERNEL_SIZE = 11
 DILATION = 2
@@ -82,6 +82,11 @@ class Baseline(nn.Module):
         assert isinstance(heads, nn.ModuleList)
         output: Tensor = heads[index](features, upsample=True)
         return output.float()
+
+
+def create(_name: str) -> nn.Module:
+    """The published network, untrained."""
+    return Baseline()
 
 
 def example(name: str) -> nn.Module:

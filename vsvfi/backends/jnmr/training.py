@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from vsvfi.backends.jnmr.baseline import Baseline
 from vsvfi.backends.jnmr.network import JNMR, Hyperparameters
 from vsvfi.backends.jnmr.prior import measure_flows
 from vsvfi.backends.recipe import for_backend
 from vsvfi.models.info import NetworkInfo
-from vsvfi.models.recipe import Batch, Output, Recipe
+from vsvfi.models.recipe import Batch, Output, Recipe, new_network
 from vsvfi.models.settings import Between, ConfigError, read_table
 
 __all__ = ["baseline_recipe", "recipe"]
@@ -31,11 +30,6 @@ class Choices(Hyperparameters):
     synthesis_channels: Annotated[int, Between(8, 256)] = 32
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoChoices:
-    """The table ``[model]`` of a network that comes in one form."""
-
-
 def recipe(info: NetworkInfo, table: Mapping[str, Any], network: nn.Module | None) -> Recipe:
     """The full model, of the hyperparameters in ``table``, or of those of ``network``."""
     if network is None:
@@ -44,11 +38,11 @@ def recipe(info: NetworkInfo, table: Mapping[str, Any], network: nn.Module | Non
             raise ConfigError(f"model.kernel_size must be odd, got {choices.kernel_size}")
         network = JNMR(Hyperparameters(**asdict(choices)))
     elif table:
-        raise ConfigError("the weights say what network it is; leave the table [model] out")
+        raise ConfigError("the table [model] must be left out with --weights: they are of a network of their own")
     assert isinstance(network, JNMR)
     used = network.hyperparameters
     return replace(
-        for_backend(info, _run, network, asdict(used)),
+        for_backend(info, network, _run, asdict(used)),
         any_timestep=used.timestep,
         measure=_measure if used.primed else None,
     )
@@ -66,8 +60,8 @@ def _run(network: nn.Module, batch: Batch) -> Output:
 
 def baseline_recipe(info: NetworkInfo, table: Mapping[str, Any], network: nn.Module | None) -> Recipe:
     """The published baseline."""
-    read_table(NoChoices, table, "model.")
-    return for_backend(info, _run_baseline, network or Baseline(), {})
+    network, choices = new_network(info, table, network)
+    return for_backend(info, network, _run_baseline, choices)
 
 
 def _run_baseline(network: nn.Module, batch: Batch) -> Output:

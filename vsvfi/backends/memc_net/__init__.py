@@ -14,6 +14,7 @@ def _info(name: str, summary: str, file: str, layout: Layout) -> BackendInfo:
         name=name,
         summary=summary,
         build="vsvfi.backends.memc_net.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         backend="vsvfi.backends.memc_net.backend:MEMCNetBackend",
         title="MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video Interpolation and "
         "Enhancement",

@@ -19,7 +19,7 @@ from vsvfi.nets.spynet.network import SPyNet
 from vsvfi.nets.tiles import Tile, by_tiles, receptive_radius, tile_of
 from vsvfi.ops import adaptive_warp, flow_projection
 
-__all__ = ["MEMCNet", "Motion", "Synthesis", "build", "example", "plain_rectification"]
+__all__ = ["MEMCNet", "Motion", "Synthesis", "build", "create", "example", "plain_rectification"]
 
 type PerFrame = tuple[Tensor, Tensor]
 """One tensor for the first frame, one for the second."""
@@ -196,6 +196,27 @@ def build(shapes: Shapes) -> MEMCNet:
         occlusion=PixelPrediction(deep_unet(width, norm=norm), 1, width=width),
         context=ContextNet(context[0]) if context else None,
         rectification=rectification,
+    )
+
+
+def create(name: str) -> MEMCNet:
+    """The untrained network of the model called ``name``, at its published size."""
+    known = 3 + 2 * 2 + 2 * KERNEL_TAPS + 2
+    if name == "memc-net-s":
+        return MEMCNet(
+            flow=SPyNetOnSwappedStatistics(),
+            filter=PixelPrediction(light_unet(norm=True, align_corners=True), KERNEL_TAPS),
+            occlusion=None,
+            context=None,
+            rectification=plain_rectification(known),
+        )
+    star = name == "memc-net-star"
+    return MEMCNet(
+        flow=FlowNetS(),
+        filter=PixelPrediction(deep_unet(norm=not star), KERNEL_TAPS),
+        occlusion=PixelPrediction(deep_unet(norm=not star), 1),
+        context=ContextNet() if star else None,
+        rectification=EDSR(known + 2 * 64) if star else plain_rectification(known),
     )
 
 

@@ -14,6 +14,7 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="two spatially varying separable 51-tap kernels a pixel",
         backend="vsvfi.backends.sepconv.backend:SepConvBackend",
         build="vsvfi.backends.sepconv.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="Video Frame Interpolation via Adaptive Separable Convolution",
         arxiv="1708.01692",
         weights_license=_LICENSE,

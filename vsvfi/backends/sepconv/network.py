@@ -13,7 +13,7 @@ from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.ops import separable_conv
 
-__all__ = ["Kernels", "SepConv", "build", "example"]
+__all__ = ["Kernels", "SepConv", "build", "create", "example"]
 
 
 WIDTHS = (32, 64, 128, 256, 512)
@@ -124,6 +124,11 @@ def build(shapes: Shapes) -> SepConv:
     taps = shapes.get("vertical1.7.bias", (51,))[0]
     widths = [shapes.get(f"conv{level}.0.bias", (width,))[0] for level, width in enumerate(WIDTHS, start=1)]
     return SepConv(taps=taps, widths=widths)
+
+
+def create(_name: str) -> SepConv:
+    """The untrained network at its published size."""
+    return SepConv()
 
 
 def example(_name: str) -> SepConv:

@@ -12,6 +12,7 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="bidirectional flow, refined and weighed by visibility at every timestep",
         backend="vsvfi.backends.super_slomo.backend:SuperSloMoBackend",
         build="vsvfi.backends.super_slomo.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="Super SloMo: High Quality Estimation of Multiple Intermediate Frames for Video Interpolation",
         arxiv="1712.00080",
         weights_license="MIT",

@@ -13,7 +13,7 @@ from vsvfi.nets.blocks import conv, in_float32
 from vsvfi.nets.geometry import pixel_grid, resize
 from vsvfi.ops import backward_warp
 
-__all__ = ["Place", "Refined", "SuperSloMo", "UNet", "build", "example"]
+__all__ = ["Place", "Refined", "SuperSloMo", "UNet", "build", "create", "example"]
 
 
 def _leaky(x: Tensor) -> Tensor:
@@ -144,6 +144,11 @@ class SuperSloMo(nn.Module):
 def build(shapes: Shapes) -> SuperSloMo:
     """The network whose state dict has these shapes; the published one when there are none."""
     return SuperSloMo(shapes.get("flow.conv1.bias", (32,))[0])
+
+
+def create(_name: str) -> SuperSloMo:
+    """The untrained network at its published size."""
+    return SuperSloMo()
 
 
 def example(_name: str) -> SuperSloMo:

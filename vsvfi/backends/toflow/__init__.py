@@ -13,6 +13,7 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="flow trained for interpolation itself, both frames warped halfway and merged by a small CNN",
         backend="vsvfi.backends.toflow.backend:TOFlowBackend",
         build="vsvfi.backends.toflow.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="Video Enhancement with Task-Oriented Flow",
         arxiv="1711.09078",
         weights_license="MIT",

@@ -10,7 +10,7 @@ from vsvfi.nets.blocks import conv
 from vsvfi.nets.spynet.network import MEAN, STD, SPyNet
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "TOFlow", "build", "example"]
+__all__ = ["FLOW_HEADS", "TOFlow", "build", "create", "example"]
 
 
 FLOW_HEADS = (r"^spynet\.levels\.\d\.8\.", r"^merge\.4\.")
@@ -48,6 +48,11 @@ def build(shapes: Shapes) -> TOFlow:
     """The network whose state dict has these shapes; the published one when there are none."""
     levels = {name.split(".")[2] for name in shapes if name.startswith("spynet.levels.")}
     return TOFlow(levels=len(levels) or 4, width=shapes.get("merge.0.bias", (64,))[0])
+
+
+def create(_name: str) -> TOFlow:
+    """The untrained network at its published size."""
+    return TOFlow()
 
 
 def example(_name: str) -> TOFlow:

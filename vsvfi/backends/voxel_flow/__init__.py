@@ -14,6 +14,7 @@ INFOS: tuple[BackendInfo, ...] = (
         summary="one symmetric flow and a blending mask a pixel, learnt from video alone",
         backend="vsvfi.backends.voxel_flow.backend:VoxelFlowBackend",
         build="vsvfi.backends.voxel_flow.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         title="Video Frame Synthesis using Deep Voxel Flow",
         arxiv="1702.02463",
         weights_license=_LICENSE,

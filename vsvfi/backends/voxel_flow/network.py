@@ -13,7 +13,7 @@ from vsvfi.nets.blocks import conv, in_float32
 from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
 
-__all__ = ["FLOW_HEADS", "VoxelFlow", "build", "example"]
+__all__ = ["FLOW_HEADS", "VoxelFlow", "build", "create", "example"]
 
 
 FLOW_HEADS = (r"^conv4\.",)
@@ -80,6 +80,11 @@ class VoxelFlow(nn.Module):
 def build(shapes: Shapes) -> VoxelFlow:
     """The network whose state dict has these shapes; the published one when there are none."""
     return VoxelFlow([shapes.get(f"conv{level}_bn.weight", (width,))[0] for level, width in enumerate(WIDTHS, start=1)])
+
+
+def create(_name: str) -> VoxelFlow:
+    """The untrained network at its published size."""
+    return VoxelFlow()
 
 
 def example(_name: str) -> VoxelFlow:

@@ -15,6 +15,7 @@ def _info(name: str, summary: str, window: tuple[int, ...], weights_of: str = ""
         summary=summary,
         backend="vsvfi.backends.zooming_slow_mo.backend:ZoomingSlowMoBackend",
         build="vsvfi.backends.zooming_slow_mo.network:build",
+        recipe="vsvfi.backends.zooming_slow_mo.training:recipe",
         title="Zooming Slow-Mo: Fast and Accurate One-Stage Space-Time Video Super-Resolution",
         arxiv="2002.11616",
         weights_license=_LICENSE,

@@ -19,7 +19,7 @@ from vsvfi.nets.blocks import ResidualBlock, conv
 from vsvfi.nets.geometry import resize
 from vsvfi.ops import deform_conv2d
 
-__all__ = ["Pyramid", "ZoomingSlowMo", "build", "example"]
+__all__ = ["Pyramid", "ZoomingSlowMo", "build", "create", "example"]
 
 _GROUPS = 8
 
@@ -243,6 +243,11 @@ def build(shapes: Shapes) -> ZoomingSlowMo:
         extraction=blocks("extraction", 5),
         reconstruction=blocks("reconstruction", 40),
     )
+
+
+def create(_name: str) -> ZoomingSlowMo:
+    """The untrained network at its published size."""
+    return ZoomingSlowMo()
 
 
 def example(_name: str) -> ZoomingSlowMo:

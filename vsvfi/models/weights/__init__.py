@@ -10,7 +10,7 @@ from __future__ import annotations
 from vsvfi.models.weights.choice import bundled, load, locate
 from vsvfi.models.weights.errors import MissingWeightsError, WeightsError
 from vsvfi.models.weights.reading import read
-from vsvfi.models.weights.recognition import assemble, networks, recognise
+from vsvfi.models.weights.recognition import assemble, networks, recognise, trained_names
 from vsvfi.models.weights.store import Stored, add, damage, data_dir, metadata, owner_of, remove, stored
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "recognise",
     "remove",
     "stored",
+    "trained_names",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["assemble", "hint", "listed", "networks", "recognise", "shapes_of"]
+__all__ = ["assemble", "hint", "listed", "networks", "recognise", "shapes_of", "trained_names"]
+
+SEPARATOR = "::"
+"""Between a model's name and the name of a tensor, in files that ``vsvfi train`` writes."""
 
 
 def networks() -> dict[str, NetworkInfo]:
     """Everything that can have weights, by name: the models of the filter and other networks."""
-    models = {name: info for name, info in registry.backends().items() if info.build}
-    return {**registry.networks(), **models}
+    return {name: info for name, info in {**registry.networks(), **registry.backends()}.items() if info.build}
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -29,8 +32,22 @@ def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def recognise(shapes: Shapes, among: Iterable[NetworkInfo] | None = None) -> list[tuple[NetworkInfo, Layout]]:
     """The networks (all with weights of their own, or those ``among``) that have a layout which these tensors fit."""
-    candidates = (info for info in networks().values() if not info.weights_of) if among is None else among
+    candidates = [info for info in networks().values() if not info.weights_of] if among is None else list(among)
+    owners = {name.partition(SEPARATOR)[0] for name in shapes if SEPARATOR in name}
+    if owners:
+        return [(info, _trained_layout(info)) for info in candidates if owners == {info.weights_of or info.name}]
     return [(info, layout) for info in candidates for layout in info.layouts if layout.matches(shapes)]
+
+
+def trained_names(info: NetworkInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A network's state dict as ``vsvfi train`` writes it: our names, each after the model's."""
+    owner = info.weights_of or info.name
+    return {f"{owner}{SEPARATOR}{name}": value for name, value in state.items()}
+
+
+def _trained_layout(info: NetworkInfo) -> Layout:
+    owner = info.weights_of or info.name
+    return Layout(has_all=(), rename=((f"^{re.escape(owner + SEPARATOR)}", ""),), complete=True)
 
 
 def hint(shapes: Shapes) -> str:
@@ -56,7 +73,10 @@ def assemble(info: NetworkInfo, states: Sequence[Mapping[str, Tensor]]) -> nn.Mo
             are not finite.
     """
     complete = _renamed(info, states)
-    network: nn.Module = load_object(info.build)(shapes_of(complete))
+    try:
+        network: nn.Module = load_object(info.build)(shapes_of(complete))
+    except KeyError as error:
+        raise WeightsError(f"these weights do not fit {info.name}: missing {error.args[0]}") from None
     # PyTorch before 0.4.1 saved no counters of batch normalisation; they matter to training alone.
     counters = {name: count for name, count in network.state_dict().items() if name.endswith(".num_batches_tracked")}
     complete = counters | complete

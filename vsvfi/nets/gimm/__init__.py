@@ -20,6 +20,7 @@ INFOS = (
         name="gimm",
         summary="implicit motion modelling: the flow at any time between two frames, from the flows between them",
         build="vsvfi.nets.gimm.network:build",
+        recipe="vsvfi.nets.gimm.training:recipe",
         title="Generalizable Implicit Motion Modeling for Video Frame Interpolation",
         arxiv="2407.08680",
         code_license="MIT",

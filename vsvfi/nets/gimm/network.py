@@ -17,7 +17,7 @@ from vsvfi.models.info import Shapes
 from vsvfi.nets.blocks import conv
 from vsvfi.ops import backward_warp, forward_splat
 
-__all__ = ["CoordinateNetwork", "EndpointMotion", "ImplicitMotion", "build"]
+__all__ = ["CoordinateNetwork", "EndpointMotion", "ImplicitMotion", "build", "create", "example"]
 
 CHUNK = 2**18
 """How many positions the coordinate network reads at a time: 128 MB for each of its layers."""
@@ -112,7 +112,8 @@ class ImplicitMotion(nn.Module):
     def __init__(self, *, width: int = 16) -> None:
         super().__init__()
         self.g_filter: Tensor
-        self.register_buffer("g_filter", torch.zeros(1, 1, 1, 3, 3))
+        binomial = torch.tensor((0.25, 0.5, 0.25))
+        self.register_buffer("g_filter", torch.outer(binomial, binomial).view(1, 1, 1, 3, 3))
         self.alpha_v = nn.Parameter(torch.ones(1))
         self.alpha_fe = nn.Parameter(torch.ones(1))
         self.encoder = nn.Sequential(
@@ -191,3 +192,13 @@ class ImplicitMotion(nn.Module):
 def build(shapes: Shapes) -> ImplicitMotion:
     """The network whose state dict has these shapes."""
     return ImplicitMotion(width=shapes["encoder.0.weight"][0])
+
+
+def create(_name: str) -> ImplicitMotion:
+    """The untrained network at its published size."""
+    return ImplicitMotion()
+
+
+def example(_name: str) -> ImplicitMotion:
+    """A very small untrained network."""
+    return ImplicitMotion(width=4)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from vsvfi.api import Shapes
 from vsvfi.nets.geometry import resize
 from vsvfi.ops import backward_warp
-from vsvfi_rife.versions import ARCHITECTURES, Architecture, Head, model_name
+from vsvfi_rife.versions import ARCHITECTURES, NEWEST, Architecture, Head, model_name
 
-__all__ = ["FLOW_HEADS", "FramePair", "IFNet", "build", "example", "read_architecture"]
+__all__ = ["FLOW_HEADS", "FramePair", "IFNet", "build", "create", "example", "read_architecture"]
 
 FLOW_HEADS = (r"^blocks\.\d\.lastconv\.",)
 
@@ -283,13 +283,23 @@ def build(shapes: Shapes) -> IFNet:
     return IFNet(read_architecture(shapes))
 
 
-def example(name: str) -> IFNet:
-    """A very small untrained network in the manner of the model called ``name``."""
-    architecture = next(
+def _architecture(model: str) -> Architecture:
+    name = NEWEST.weights_of if model == NEWEST.name else model
+    return next(
         architecture
         for versions, architecture in ARCHITECTURES.items()
         if name in {model_name(version) for version in versions}
     )
+
+
+def create(name: str) -> IFNet:
+    """The untrained network of the model called ``name``, at its published size."""
+    return IFNet(_architecture(name))
+
+
+def example(name: str) -> IFNet:
+    """A very small untrained network in the manner of the model called ``name``."""
+    architecture = _architecture(name)
     narrow = replace(architecture, widths=(8,) * len(architecture.widths))
     # Where the scales are unusual, only the published widths tell of them.
     return IFNet(narrow if _usual_scales(len(narrow.widths)) == architecture.scales else architecture)

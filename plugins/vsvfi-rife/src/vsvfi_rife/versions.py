@@ -148,6 +148,7 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
         summary=f"RIFE {version}: {architecture.summary()}",
         backend="vsvfi_rife.backend:RIFEBackend",
         build="vsvfi_rife.network:build",
+        recipe=f"vsvfi.backends.recipe:{'one_by_one' if architecture.style == 'prelu' else 'recipe'}",
         title="Real-Time Intermediate Flow Estimation for Video Frame Interpolation",
         arxiv="2011.06294",
         code_license="MIT",
