@@ -15,7 +15,7 @@ from vsvfi.models import weights
 from vsvfi.models.info import BackendInfo, load_object
 from vsvfi.models.settings import ConfigError
 from vsvfi.train import trainer
-from vsvfi.train.config import Config, parse_config
+from vsvfi.train.config import Config, as_dict, parse_config
 from vsvfi.train.trainer import train
 
 TRAINABLE = sorted(name for name, info in weights.networks().items() if info.recipe)
@@ -160,7 +160,7 @@ def test_fine_tuning_starts_from_the_weights_given(tmp_path: Path) -> None:
     gently = config("ifrnet-s", 2, optimizer={"rate": 1e-9, "floor": 0.0}, validation={"scenes": 0})
     with pytest.raises(ConfigError, match=r"the table \[model\] must be left out with --weights"):
         train("ifrnet-s", gently, tmp_path / "second", weights=[str(first.weights)])
-    gently = parse_config({"model": {}, **{k: v for k, v in trainer.as_dict(gently).items() if k != "model"}})
+    gently = parse_config({"model": {}, **{k: v for k, v in as_dict(gently).items() if k != "model"}})
     stopped = train("ifrnet-s", gently, tmp_path / "second", weights=[str(first.weights)], stop_minutes=0)
     assert stopped.step == 1
     first.weights.unlink()
@@ -172,7 +172,7 @@ def test_fine_tuning_starts_from_the_weights_given(tmp_path: Path) -> None:
 def test_fine_tuning_from_the_weights_that_ship(tmp_path: Path) -> None:
     """Which have no name of their own."""
     run = config("jnmr", 1, optimizer={"rate": 1e-9, "floor": 0.0}, validation={"scenes": 0})
-    run = parse_config({**trainer.as_dict(run), "model": {}})
+    run = parse_config({**as_dict(run), "model": {}})
     train("jnmr", run, tmp_path, weights=["default"])
     shipped = weights.load(weights.networks()["jnmr"]).state_dict()
     trained = checkpoint(tmp_path)["network"]
@@ -190,6 +190,6 @@ def test_frozen_parameters_keep_their_values(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     first = train("ifrnet-s", config("ifrnet-s", 1, validation={"scenes": 0}), tmp_path / "first")
-    run = parse_config({**trainer.as_dict(config("mind", 1)), "model": {}})
+    run = parse_config({**as_dict(config("mind", 1)), "model": {}})
     with pytest.raises(weights.WeightsError, match="these are not weights of mind; they look like ifrnet-s"):
         train("mind", run, tmp_path / "second", weights=[str(first.weights)])

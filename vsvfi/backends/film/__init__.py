@@ -40,6 +40,7 @@ INFOS = (
         name="film",
         summary="features of all scales share weights, so that large motion is matched as small motion is",
         build="vsvfi.backends.film.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         backend="vsvfi.backends.film.backend:FILMBackend",
         title="FILM: Frame Interpolation for Large Motion",
         arxiv="2202.04901",

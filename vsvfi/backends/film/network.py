@@ -14,7 +14,7 @@ from vsvfi.nets.blocks import in_float32
 from vsvfi.nets.geometry import resize_to
 from vsvfi.ops import backward_warp
 
-__all__ = ["FILM", "FILMState", "Frame", "build", "example"]
+__all__ = ["FILM", "FILMState", "Frame", "build", "create", "example"]
 
 LEVELS = 7
 """Levels at which motion is estimated."""
@@ -199,6 +199,11 @@ class FILM(nn.Module):
 def build(shapes: Shapes) -> FILM:
     """The network whose state dict has these shapes; the published one when there are none."""
     return FILM(width=shapes.get("features.0.0.0.bias", (64,))[0])
+
+
+def create(_name: str) -> FILM:
+    """The untrained network at its published size."""
+    return FILM()
 
 
 def example(_name: str) -> FILM:

@@ -15,6 +15,7 @@ INFOS = (
         name="m2m",
         summary="four flows a pixel, splatted together: a further frame of a pair costs next to nothing",
         build="vsvfi.backends.m2m.network:build",
+        recipe="vsvfi.backends.recipe:one_by_one",
         backend="vsvfi.backends.m2m.backend:M2MBackend",
         title="Many-to-many Splatting for Efficient Video Frame Interpolation",
         arxiv="2204.03513",

@@ -13,7 +13,7 @@ from vsvfi.nets.blocks import conv, conv_prelu, in_float32
 from vsvfi.nets.geometry import reduced_size, resize, resize_flow, resize_to
 from vsvfi.ops import backward_warp, forward_splat
 
-__all__ = ["FLOW_HEADS", "M2M", "M2MState", "Statistics", "build", "example", "statistics"]
+__all__ = ["FLOW_HEADS", "M2M", "M2MState", "Statistics", "build", "create", "example", "statistics"]
 
 FLOW_HEADS = (r"^flow\.decoders\.\d\.10\.", r"^refinement\.residual\.")
 
@@ -223,6 +223,11 @@ def build(shapes: Shapes) -> M2M:
         width=shapes.get("refinement.pyramid.0.0.0.bias", (16,))[0],
         ranks=shapes.get("refinement.attention.rows.bias", (16,))[0],
     )
+
+
+def create(_name: str) -> M2M:
+    """The untrained network at its published size."""
+    return M2M()
 
 
 def example(_name: str) -> M2M:
