@@ -71,5 +71,5 @@ def test_published_size() -> None:
 def test_missing_weights_say_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the command and where the file is published."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path))
-    with pytest.raises(weights.WeightsError, match=r"vsvfi weights add sepconv network-l1\.pytorch"):
+    with pytest.raises(weights.WeightsError, match=r"vsvfi weights get sepconv$"):
         published.load("sepconv")

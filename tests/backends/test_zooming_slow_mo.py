@@ -80,7 +80,7 @@ def test_backend_returns_frames_of_the_sequence(network: ZoomingSlowMo, model: s
 def test_one_checkpoint_serves_both(network: ZoomingSlowMo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The published file is recognised as one model's; both windows run with it, whichever it was added for."""
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
-    with pytest.raises(weights.WeightsError, match="vsvfi weights add zooming-slow-mo xiang"):
+    with pytest.raises(weights.WeightsError, match=r"vsvfi weights get zooming-slow-mo$"):
         published.load("zooming-slow-mo-4")
     state = published.rename(network.state_dict(), PUBLISHED)
     stored = published.add(tmp_path, "xiang2020zooming.pth", state)

@@ -140,7 +140,7 @@ def some_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 def test_models_are_listed_with_what_is_missing() -> None:
     found = {entry.info.name: entry for entry in availability.availability()}
     assert found["planes"].usable
-    assert found["weighty"].add == "vsvfi weights add weighty l1.pth"
+    assert found["weighty"].add == "vsvfi weights get weighty"
     assert availability.usable_models() == ["narrow", "planes"]
     console = _console()
     models_tool.list_models(console)
@@ -149,7 +149,7 @@ def test_models_are_listed_with_what_is_missing() -> None:
     assert re.search(r"narrow.*non-commercial.*model narrow", now)
     assert re.search(r"narrow +1/2 +2 ", now)
     assert "weighty" in later
-    assert "vsvfi weights add weighty l1.pth" in later
+    assert "vsvfi weights get weighty" in later
 
 
 @pytest.mark.usefixtures("some_models")
@@ -164,7 +164,7 @@ def test_models_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("some_models")
 def test_models_as_json() -> None:
     found = {model["name"]: model for model in json.loads(CliRunner().invoke(app, ["models", "--json"]).output)}
-    assert found["weighty"]["missing"] == ["vsvfi weights add weighty l1.pth"]
+    assert found["weighty"]["missing"] == ["vsvfi weights get weighty"]
     assert not found["weighty"]["usable"]
     assert found["narrow"]["commercial_use"] is False
     assert (found["narrow"]["timesteps"], found["narrow"]["window"]) == ("midpoint", [0, 1])

@@ -171,7 +171,7 @@ def test_a_damaged_file_in_the_store_is_shown_and_passed_over(tmp_path: Path, co
     with pytest.raises(weights.WeightsError, match=r"is damaged .* add it again: vsvfi weights add small"):
         weights.locate(info, ["known"])
     weights.remove(MODEL, "mine")
-    assert [entry.add for entry in availability.availability()] == ["vsvfi weights add small small.pth"]
+    assert [entry.add for entry in availability.availability()] == ["vsvfi weights get small"]
     with pytest.raises(weights.MissingWeightsError, match="is damaged"):
         weights.locate(info)
 

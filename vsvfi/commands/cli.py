@@ -247,6 +247,23 @@ def weights(context: typer.Context) -> None:
         list_weights(Console())
 
 
+@weights_app.command(name="get")
+def weights_get(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    checkpoint: Annotated[str | None, typer.Argument(help="One of its checkpoints; the first if left out.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licence without being asked.")] = False,
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="URL|FOLDER", help="Look there, not where it is published.")
+    ] = None,
+) -> None:
+    """Download published checkpoints, check them and keep them for use."""
+    from rich.console import Console
+
+    from vsvfi.commands.weights import get_weights
+
+    get_weights(model, checkpoint, origin, yes=yes, console=Console())
+
+
 @weights_app.command(name="add")
 def weights_add(
     model_or_file: Annotated[str, typer.Argument(metavar="[MODEL] FILE...", help="The model may be left out.")],

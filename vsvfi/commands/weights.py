@@ -1,8 +1,10 @@
-"""`vsvfi weights`: what is there, what is known, and adding and removing checkpoints."""
+"""`vsvfi weights`: what is there, what is known, and getting, adding and removing checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from vsvfi.models.info import NetworkInfo
 
-__all__ = ["add_weights", "list_weights", "remove_weights", "weights_paths"]
+__all__ = ["add_weights", "get_weights", "list_weights", "remove_weights", "weights_paths"]
 
 
 def list_weights(console: Console) -> None:
@@ -35,7 +37,7 @@ def list_weights(console: Console) -> None:
                 _line(console, "–", checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url)
         for entry in have:
             _list_stored(console, entry)
-    console.print("\n[green]✓[/] is there; get another at its address, then: vsvfi weights add FILE")
+    _say(console, "\nGet others with: vsvfi weights get MODEL, or by hand, and then: vsvfi weights add FILE")
     _say(console, f"Added weights are kept in {weights.data_dir() / 'weights'}")
 
 
@@ -90,6 +92,43 @@ def say_added(console: Console, added: weights.Stored, file: str) -> None:
     info = weights.networks()[added.model]
     if not info.commercial_use:
         _say(console, f"    not for commercial use: {info.weights_license}", style="yellow")
+
+
+def get_weights(model: str, checkpoint: str | None, origin: str | None, *, yes: bool, console: Console) -> None:
+    """Fetch published checkpoints of a model, after showing their licences and asking once.
+
+    Raises:
+        VsvfiError: the licence was not accepted, or there is nobody to ask.
+        WeightsError: nothing could be fetched.
+    """
+    info = weights.owner_of(model)
+    chosen = weights.chosen_checkpoints(info, checkpoint)
+    for one in chosen:
+        _say(console, f"{one.file} of {info.name}, published at {one.url}")
+        _say(console, f"    licence: {one.license}" + ("" if info.commercial_use else "; not for commercial use"))
+    if not yes and not _accepted(console):
+        raise VsvfiError("nothing was downloaded: the licence was not accepted")
+    for one in chosen:
+        with _progress(console, one.file) as report:
+            added = weights.get(info, one, origin=origin, report=report)
+        say_added(console, added, one.file)
+
+
+def _accepted(console: Console) -> bool:
+    if not sys.stdin.isatty():
+        raise VsvfiError("there is nobody to ask whether you accept the licence; to accept it, add --yes")
+    return console.input("Download under this licence? \\[y/N] ").strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def _progress(console: Console, file: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar for a download, as long as it lasts."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(file, total=None)
+        yield lambda _address, done, total: bar.update(task, completed=done, total=total)
 
 
 def remove_weights(model: str, name: str | None, console: Console) -> None:

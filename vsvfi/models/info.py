@@ -47,7 +47,8 @@ class Checkpoint:
     """A published weights file: where its authors put it, never where we would copy it.
 
     ``name`` distinguishes checkpoints of one model (``"l1"``, ``"lf"``); the first of a model is its default.
-    ``part`` is what the file holds where a model's weights come in several (see `Layout`).
+    ``part`` is what the file holds where a model's weights come in several (see `Layout`). ``url`` is the page on which
+    it is published, ``sources`` are addresses that send the file itself, tried in order.
     """
 
     name: str
@@ -56,6 +57,13 @@ class Checkpoint:
     license: str
     sha256: str | None = None
     part: str = ""
+    sources: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The addresses that send the file: ``sources``, and ``url`` where that is the file itself."""
+        own = (self.url,) if self.url.rpartition("/")[2] == self.file else ()
+        return tuple(dict.fromkeys((*self.sources, *own)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ def test_added_checkpoint_needs_its_model_named_unless_its_file_says_so(
 def test_rife_is_the_newest_version_with_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
     info = registry.find("rife")
-    with pytest.raises(weights.WeightsError, match=r"model 'rife' needs weights.* vsvfi weights add rife-4.26 "):
+    with pytest.raises(weights.WeightsError, match=r"model 'rife' needs weights.* vsvfi weights get rife-4.26$"):
         weights.locate(info)
     file = tmp_path / "flownet_v4.26.pkl"
     torch.save(published(FULL["4.25", "4.26"]), file)

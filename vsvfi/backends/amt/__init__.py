@@ -7,6 +7,12 @@ from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 __all__ = ["INFOS"]
 
 _LICENSE = "CC BY-NC 4.0"
+_DRIVE = {
+    "amt-s.pth": "1WmOKmQmd6pnLpID8EpUe-TddFpJuavrL",
+    "amt-l.pth": "1UyhYpAQLXMjFA55rlFZ0kdiSVTL7oU-z",
+    "amt-g.pth": "1yieLtKh4ei3gOrLN1LhKSP_9157Q-mtP",
+    "gopro_amt-s.pth": "1f1xAF0EDm-rjDdny8_aLyeedfM0QL4-C",
+}
 _BOTTLENECK = "feat_encoder.layer1.0.conv3.weight"
 _FOURTH_STAGE = "feat_encoder.layer3_2.0.conv1.weight"
 
@@ -23,7 +29,13 @@ def _info(size: str, checkpoints: dict[str, str], *, has: tuple[str, ...], has_n
         weights_license=_LICENSE,
         commercial_use=False,
         checkpoints=tuple(
-            Checkpoint(name=name, file=file, url="https://github.com/MCG-NKU/AMT", license=_LICENSE)
+            Checkpoint(
+                name=name,
+                file=file,
+                url="https://github.com/MCG-NKU/AMT",
+                license=_LICENSE,
+                sources=(f"https://drive.google.com/file/d/{_DRIVE[file]}/view",),
+            )
             for name, file in checkpoints.items()
         ),
         layouts=(

@@ -23,7 +23,13 @@ INFOS = (
         weights_license=_LICENSE,
         commercial_use=False,
         checkpoints=(
-            Checkpoint(name="dain", file="best.pth", url="https://github.com/baowenbo/DAIN", license=_LICENSE),
+            Checkpoint(
+                name="dain",
+                file="best.pth",
+                url="https://github.com/baowenbo/DAIN",
+                license=_LICENSE,
+                sources=("http://vllab1.ucmerced.edu/~wenbobao/DAIN/best.pth",),
+            ),
         ),
         layouts=(
             Layout(

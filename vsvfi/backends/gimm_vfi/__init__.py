@@ -54,7 +54,13 @@ def _info(name: str, flows: str, layouts: tuple[Layout, ...]) -> BackendInfo:
         weights_license=gimm.LICENSE,
         commercial_use=False,
         checkpoints=tuple(
-            Checkpoint(name=checkpoint, file=file, url="https://huggingface.co/GSean/GIMM-VFI", license=gimm.LICENSE)
+            Checkpoint(
+                name=checkpoint,
+                file=file,
+                url=gimm.HOME,
+                license=gimm.LICENSE,
+                sources=(f"{gimm.HOME}/resolve/main/{file}",),
+            )
             for checkpoint, file in (("arb", f"{stem}_arb.pt"), ("arb-lpips", f"{stem}_arb_lpips.pt"))
         ),
         layouts=layouts,

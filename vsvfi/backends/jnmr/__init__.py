@@ -46,6 +46,7 @@ INFOS: tuple[BackendInfo, ...] = (
                 file="best.pth",
                 url="https://github.com/ruhig6/JNMR/tree/main/Baseline/checkpoints",
                 license="none stated",
+                sources=("https://github.com/ruhig6/JNMR/raw/main/Baseline/checkpoints/best.pth",),
             ),
         ),
         layouts=(

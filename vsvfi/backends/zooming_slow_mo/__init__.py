@@ -26,6 +26,10 @@ def _info(name: str, summary: str, window: tuple[int, ...], weights_of: str = ""
                 file="xiang2020zooming.pth",
                 url="https://github.com/Mukosame/Zooming-Slow-Mo-CVPR-2020/tree/master/experiments/pretrained_models",
                 license=_LICENSE,
+                sources=(
+                    "https://github.com/Mukosame/Zooming-Slow-Mo-CVPR-2020/raw/master/experiments/pretrained_models/"
+                    "xiang2020zooming.pth",
+                ),
             ),
         ),
         layouts=(

@@ -8,6 +8,7 @@ Added files are kept as safetensors, under their published tensor names, in the 
 from __future__ import annotations
 
 from vsvfi.models.weights.choice import bundled, load, locate
+from vsvfi.models.weights.download import chosen_checkpoints, get, sources
 from vsvfi.models.weights.errors import MissingWeightsError, WeightsError
 from vsvfi.models.weights.reading import read
 from vsvfi.models.weights.recognition import assemble, networks, recognise, trained_names
@@ -20,8 +21,10 @@ __all__ = [
     "add",
     "assemble",
     "bundled",
+    "chosen_checkpoints",
     "damage",
     "data_dir",
+    "get",
     "load",
     "locate",
     "metadata",
@@ -30,6 +33,7 @@ __all__ = [
     "read",
     "recognise",
     "remove",
+    "sources",
     "stored",
     "trained_names",
 ]

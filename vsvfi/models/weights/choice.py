@@ -91,13 +91,16 @@ def _missing(info: NetworkInfo, part: str, damaged: Sequence[Stored]) -> Missing
     where = f", published at {checkpoint.url}" if checkpoint else ""
     owner = info.weights_of or info.name
     command = f"vsvfi weights add {owner} {checkpoint.file if checkpoint else 'FILE'}"
+    if checkpoint and checkpoint.places:
+        command = f"vsvfi weights get {owner}"
     need = f"model {info.name!r} needs {what}"
     if damaged:
         need += f" ({damaged[0].path} is damaged: {damage(damaged[0].path)})"
     if info.recipe and not info.checkpoints:
         where = f", and none are published: train it (vsvfi train {owner} --config FILE, see docs/training.md), then"
         return MissingWeightsError(f"{need}{where} add them with: {command}", command)
-    return MissingWeightsError(f"{need}{where}; add them with: {command}", command)
+    verb = "get" if checkpoint and checkpoint.places else "add"
+    return MissingWeightsError(f"{need}{where}; {verb} them with: {command}", command)
 
 
 def load(info: NetworkInfo, weights: Sequence[str] = ()) -> nn.Module:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,8 @@ class Stored:
     name: str
     part: str
     path: Path
-    sha256: str = ""
-    before: str = ""
+    sha256: str = field(default="", compare=False)
+    before: str = field(default="", compare=False)
 
 
 def data_dir() -> Path:

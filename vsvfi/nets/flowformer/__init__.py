@@ -41,6 +41,7 @@ INFOS = (
                 name="sintel",
                 file="flowformer_sintel.pth",
                 url="https://huggingface.co/GSean/GIMM-VFI",
+                sources=("https://huggingface.co/GSean/GIMM-VFI/resolve/main/flowformer_sintel.pth",),
                 license="Apache-2.0",
             ),
             Checkpoint(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from vsvfi.models.info import Checkpoint, Layout, NetworkInfo
 
-__all__ = ["INFOS", "LICENSE", "RENAME"]
+__all__ = ["HOME", "INFOS", "LICENSE", "RENAME"]
+
+HOME = "https://huggingface.co/GSean/GIMM-VFI"
 
 LICENSE = "S-Lab License 1.0 (non-commercial)"
 
@@ -27,7 +29,9 @@ INFOS = (
         weights_license=LICENSE,
         commercial_use=False,
         checkpoints=(
-            Checkpoint(name="gimm", file="gimm.pt", url="https://huggingface.co/GSean/GIMM-VFI", license=LICENSE),
+            Checkpoint(
+                name="gimm", file="gimm.pt", url=HOME, license=LICENSE, sources=(f"{HOME}/resolve/main/gimm.pt",)
+            ),
         ),
         layouts=(
             Layout(

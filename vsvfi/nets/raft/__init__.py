@@ -15,7 +15,11 @@ UNUSED = (r"(^|\.)cnet\.layer\d\.0\.norm3\.", r"\.num_batches_tracked$")
 
 def _checkpoint(name: str) -> Checkpoint:
     return Checkpoint(
-        name=name, file=f"raft-{name}.pth", url="https://github.com/princeton-vl/RAFT", license="BSD-3-Clause"
+        name=name,
+        file=f"raft-{name}.pth",
+        url="https://github.com/princeton-vl/RAFT",
+        license="BSD-3-Clause",
+        sources=(f"https://www.dropbox.com/s/npt24nvhoojdr0n/models.zip?dl=1#models/raft-{name}.pth",),
     )
 
 

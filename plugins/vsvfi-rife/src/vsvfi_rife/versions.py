@@ -158,6 +158,7 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
                 name="published",
                 file=f"flownet_v{version}.pkl",
                 url="https://github.com/HolyWu/vs-rife/releases",
+                sources=(f"https://github.com/HolyWu/vs-rife/releases/download/model/flownet_v{version}.pkl",),
                 license="MIT",
             ),
         ),
