@@ -18,7 +18,7 @@ from typing import overload
 
 from vsvfi.errors import VsvfiError
 
-__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Timesteps", "Uniform", "as_factor"]
+__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Timesteps", "Uniform", "as_factor", "as_rate"]
 
 MAX_TERM = 2**31 - 1
 """Numerators and denominators above this do not fit the exact arithmetic of the native filter."""
@@ -92,6 +92,30 @@ def as_factor(value: float) -> Fraction:
             "give it as factor_num and factor_den"
         )
     return factor
+
+
+def as_rate(name: str, text: str) -> Fraction:
+    """A frame rate from what a user writes: ``"60"``, ``"59.94"`` or ``"60000/1001"``.
+
+    A decimal within 0.005 of k * 1000/1001 means that rate of television: 23.976 is 24000/1001.
+
+    Args:
+        name: what the user calls it, for the message.
+        text: the rate in frames a second.
+
+    Raises:
+        VsvfiError: it is no number above 0.
+    """
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if value <= 0:
+        raise VsvfiError(f"{name} must be a rate such as 60, 59.94 or 60000/1001, got {text!r}")
+    television = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
+    if "." in text and value.denominator != 1 and abs(value - television) < Fraction(1, 200):
+        return television
+    return value
 
 
 @dataclass(frozen=True, slots=True)

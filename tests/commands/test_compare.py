@@ -119,7 +119,7 @@ def test_what_cannot_be_compared_is_said(page: Path, tmp_path: Path) -> None:
         tool.compare(tmp_path / "none.mkv", ["flow"], (0, 8), tmp_path / "out.html", console=quiet)
     with pytest.raises(VsvfiError, match="name at least one model"):
         tool.compare(source, [], (0, 8), tmp_path / "out.html", console=quiet)
-    with pytest.raises(ValueError, match="unknown model 'flaw'; known models, closest first: flow"):
+    with pytest.raises(ValueError, match="unknown model 'flaw'; closest: flow"):
         tool.compare(source, ["flaw"], (0, 8), tmp_path / "out.html", console=quiet)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import pytest
+import vapoursynth as vs
 
 import vsvfi
 from vsvfi.commands.clips import core
@@ -22,6 +23,7 @@ PYTHON_TYPES: dict[str, Any] = {
     "data": str,
     "int[]": int | Sequence[int],
     "data[]": str | Sequence[str],
+    "vnode": vs.VideoNode,
 }
 
 
@@ -42,6 +44,8 @@ def test_the_python_function_has_the_same() -> None:
 @pytest.mark.parametrize("argument", ARGUMENTS, ids=lambda argument: argument.name)
 def test_the_python_function_has_their_types_and_defaults(argument: Argument) -> None:
     wanted = Literal[argument.choices] if argument.choices else PYTHON_TYPES[argument.kind]
+    if argument.name == "fps":  # VapourSynth makes text of numbers
+        wanted = str | float
     if argument.default is None:
         wanted = wanted | None
     assert get_type_hints(vsvfi.interpolate)[argument.name] == wanted

@@ -28,7 +28,7 @@ AT_CREATION = {
     "fps_den=1001": "fps_den needs fps_num",
     "factor=2**30": "makes more than 2147483647 frames",
     "factor=2**31": "factor 2147483648 has terms above 2147483647; round it",
-    "model='flwo'": "unknown model 'flwo'; known models, closest first: flow,",
+    "model='flwo'": "unknown model 'flwo'; closest: flow,",
     "model='sepconv'": "model 'sepconv' needs weights",
     "model='sepconv', weights='nowhere.pth'": "weights 'nowhere.pth' is neither a file nor the name of added weights",
     "weights='x'": "model 'flow' has no weights; leave weights out",

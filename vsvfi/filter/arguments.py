@@ -25,9 +25,9 @@ class Argument:
     """
 
     name: str
-    kind: Literal["int", "flag", "float", "data", "int[]", "data[]"]
+    kind: Literal["int", "flag", "float", "data", "int[]", "data[]", "vnode"]
     help: str
-    default: str | int | None = None
+    default: str | float | None = None
     choices: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
 
@@ -54,6 +54,20 @@ ARGUMENTS = (
         help="With `fps_den`, the output's frame rate instead of a factor.",
     ),
     Argument(name="fps_den", kind="int", bounds=(1, MAX_TERM), help="See `fps_num`; 1 if left out."),
+    Argument(
+        name="fps",
+        kind="data",
+        help="The output's frame rate as a number or text: 60, 59.94 or 60000/1001. 23.976, 29.97, 59.94 and 119.88 "
+        "are the rates of television.",
+    ),
+    Argument(
+        name="timing",
+        kind="data",
+        default="auto",
+        choices=("auto", "durations", "rate"),
+        help="Whether source frames are placed by their own durations or by the clip's rate; auto uses the durations "
+        "where the first frame's contradicts the rate.",
+    ),
     Argument(name="sc", kind="flag", default=1, help="Whether scene changes are left alone."),
     Argument(
         name="sc_threshold",
@@ -100,6 +114,17 @@ ARGUMENTS = (
         default="keep",
         choices=("keep", "bridge"),
         help="Whether to keep repeated frames, or to bridge them: interpolate over the whole gap.",
+    ),
+    Argument(
+        name="mask",
+        kind="vnode",
+        help="A clip whose white regions are not interpolated: there the nearer source frame is shown.",
+    ),
+    Argument(
+        name="blend",
+        kind="float",
+        default=1.0,
+        help="How much of the new frame is shown, from 0 (only the nearer source frame) to 1.",
     ),
 )
 

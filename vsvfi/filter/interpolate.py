@@ -19,6 +19,8 @@ def interpolate(
     factor_den: int | None = None,
     fps_num: int | None = None,
     fps_den: int | None = None,
+    fps: str | float | None = None,
+    timing: Literal["auto", "durations", "rate"] = "auto",
     sc: bool = True,
     sc_threshold: float | None = None,
     sc_mode: Literal["hold", "nearest", "blend"] = "hold",
@@ -30,6 +32,8 @@ def interpolate(
     tile: int | Sequence[int] | None = None,
     num_streams: int = 1,
     duplicates: Literal["keep", "bridge"] = "keep",
+    mask: vs.VideoNode | None = None,
+    blend: float = 1.0,
 ) -> vs.VideoNode:
     """Interpolate new frames into a clip: the typed twin of ``core.vsvfi.Interpolate``.
 
@@ -42,6 +46,10 @@ def interpolate(
         factor_den: see ``factor_num``; 1 if left out.
         fps_num: with ``fps_den``, the output's frame rate instead of a factor.
         fps_den: see ``fps_num``; 1 if left out.
+        fps: the output's frame rate as a number or text: 60, 59.94 or 60000/1001. 23.976, 29.97, 59.94 and 119.88 are
+            the rates of television.
+        timing: whether source frames are placed by their own durations or by the clip's rate; auto uses the durations
+            where the first frame's contradicts the rate.
         sc: whether scene changes are left alone.
         sc_threshold: sensitivity of the built-in scene detector, above 0 and up to 1; lower finds more.
         sc_mode: what is shown between the two frames at a cut: hold (the earlier), nearest, or blend (a cross-fade).
@@ -53,6 +61,8 @@ def interpolate(
         tile: width and height (or one number for both) of the tiles to work in, at least 64; 0 for none.
         num_streams: how many frames a torch model works on at once.
         duplicates: whether to keep repeated frames, or to bridge them: interpolate over the whole gap.
+        mask: a clip whose white regions are not interpolated: there the nearer source frame is shown.
+        blend: how much of the new frame is shown, from 0 (only the nearer source frame) to 1.
 
     Raises:
         vapoursynth.Error: an argument is out of its range, or the model cannot be used; one line says why.

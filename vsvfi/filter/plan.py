@@ -6,7 +6,7 @@ function ``render`` of the plan for every frame that has to be made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,10 +17,13 @@ from vsvfi.engine.create import create_engine
 from vsvfi.engine.frames import crossfade, new_frame, plane_frame, writable_planes
 from vsvfi.errors import VsvfiError, error_line
 from vsvfi.filter.arguments import complete
+from vsvfi.filter.durations import agrees, check_duration
+from vsvfi.filter.masks import attach, mixed
 from vsvfi.filter.settings import check_declared, check_settings
 from vsvfi.filter.times import check_reachable, plan_timeline
 from vsvfi.filter.windows import Frames, listed, windows_node
 from vsvfi.models import weights
+from vsvfi.timeline import Uniform
 
 __all__ = ["plan_interpolate"]
 
@@ -37,6 +40,11 @@ def check_clip(clip: vs.VideoNode) -> None:
     if clip.format is None or clip.format.color_family == vs.UNDEFINED:
         raise VsvfiError(
             "the clip's format varies; convert it first, for example with resize.Bicubic(format=vs.YUV420P8)"
+        )
+    if clip.format.sample_type == vs.INTEGER and clip.format.bits_per_sample > 16:
+        raise VsvfiError(
+            f"the clip is {clip.format.name}: integers of 8 to 16 bits, half and float can be interpolated; convert it "
+            f"first, for example with resize.Bicubic(format=vs.{clip.format.replace(bits_per_sample=16).name.upper()})"
         )
     if clip.width == 0 or clip.height == 0:
         raise VsvfiError(
@@ -68,12 +76,14 @@ def plan_interpolate(clip: vs.VideoNode, **given: Any) -> dict[str, Any]:
     settings = check_settings(arguments)
     info = settings.info
     check_clip(clip)
-    timeline = plan_timeline(clip, arguments)
-    depth = check_reachable(info, timeline)
     if info.build:
         weights.locate(info, settings.engine.weights)
+    source = clip if arguments["mask"] is None else attach(clip, arguments["mask"])
+    timeline = plan_timeline(clip, arguments)
+    depth = check_reachable(info, timeline)
     with clip.get_frame(0) as frame:
         check_progressive(frame.props, 0)
+        steady = isinstance(timeline, Uniform) and arguments["timing"] == "auto" and agrees(frame.props, clip.fps)
     core = vs.core.core
     engine = create_engine(
         info,
@@ -85,8 +95,8 @@ def plan_interpolate(clip: vs.VideoNode, **given: Any) -> dict[str, Any]:
     offsets = window_offsets(info, depth)
     rate = timeline.rate(clip.fps)
     plan: dict[str, Any] = {
-        "clip": clip,
-        "render": _render_function(engine),
+        "clip": source,
+        "render": _render_function(engine, offsets, settings.blend, clip if steady else None),
         "offsets": list(offsets),
         "cut_mode": CUT_MODES.index(settings.sc_mode),
         "always_render": int(info.spatial_scale > 1),
@@ -103,17 +113,27 @@ def plan_interpolate(clip: vs.VideoNode, **given: Any) -> dict[str, Any]:
     return plan
 
 
-def _render_function(engine: Engine) -> Callable[..., dict[str, Any]]:
+def _render_function(
+    engine: Engine, offsets: Sequence[int], blend_in: float, steady: vs.VideoNode | None
+) -> Callable[..., dict[str, Any]]:
+    """What makes the new frames; ``steady`` is the clip where every frame must last as long as its rate says."""
+    sides = offsets.index(0), offsets.index(1)
+
     def render(*, n: int, t_num: int, t_den: int, blend: int, index: int | list[int], frames: Frames) -> dict[str, Any]:
         numbers = [index] if isinstance(index, int) else list(index)
         given = listed(frames)
         try:
             for number, frame in zip(numbers, given, strict=True):
                 check_progressive(frame.props, number)
+                if steady is not None and number < steady.num_frames - 1:
+                    check_duration(frame.props, number, steady.fps)
+            t = Fraction(t_num, t_den)
             if blend:
-                return {"frame": _crossfade(engine.core, given[0], given[1], t_num / t_den)}
-            request = Request(n, tuple(numbers), Fraction(t_num, t_den), dict(zip(numbers, given, strict=True)))
-            return {"frame": engine.render(request)}
+                made, pair = _crossfade(engine.core, given[0], given[1], t_num / t_den), given[:2]
+            else:
+                made = engine.render(Request(n, tuple(numbers), t, dict(zip(numbers, given, strict=True))))
+                pair = [given[side] for side in sides]
+            return {"frame": mixed(engine.core, made, pair, t, blend_in)}
         except BaseException as error:  # whatever a backend raises, SystemExit too, must reach the user as one line
             return {"error": error_line(error, f"model {engine.info.name!r} failed at output frame {n}")}
 

@@ -10,6 +10,7 @@ from typing import Any
 from vsvfi.engine.create import EngineSettings
 from vsvfi.errors import VsvfiError
 from vsvfi.filter.arguments import ARGUMENTS
+from vsvfi.filter.masks import check_blend
 from vsvfi.models import registry
 from vsvfi.models.info import BackendInfo, Options
 
@@ -28,6 +29,7 @@ class Settings:
     sc_threshold: float | None
     sc_mode: str
     bridge: bool
+    blend: float
 
 
 def check_declared(arguments: Mapping[str, Any]) -> None:
@@ -56,6 +58,8 @@ def check_settings(arguments: Mapping[str, Any]) -> Settings:
     weights = _strings(arguments["weights"])
     if weights and not info.build:
         raise VsvfiError(f"model {info.name!r} has no weights; leave weights out")
+    if info.planes:
+        _check_planes(info, arguments)
     return Settings(
         info=info,
         engine=EngineSettings(
@@ -68,11 +72,31 @@ def check_settings(arguments: Mapping[str, Any]) -> Settings:
             tile=_tile(arguments["tile"]),
             streams=arguments["num_streams"],
         ),
+        blend=_blend(info, arguments),
         sc=bool(arguments["sc"]),
         sc_threshold=check_threshold("sc_threshold", arguments["sc_threshold"]),
         sc_mode=arguments["sc_mode"],
         bridge=arguments["duplicates"] == "bridge",
     )
+
+
+def _check_planes(info: BackendInfo, arguments: Mapping[str, Any]) -> None:
+    """Refuse what only networks on torch have a choice of."""
+    chosen = {
+        "tile": _tile(arguments["tile"]) is not None,
+        "num_streams": arguments["num_streams"] != 1,
+        "precision": arguments["precision"] != "auto",
+    }
+    for name, given in chosen.items():
+        if given:
+            raise VsvfiError(f"model {info.name!r} works without torch and has no choice of {name}; leave {name} out")
+
+
+def _blend(info: BackendInfo, arguments: Mapping[str, Any]) -> float:
+    blend = check_blend(arguments["blend"])
+    if info.spatial_scale > 1 and (blend < 1 or arguments["mask"] is not None):
+        raise VsvfiError(f"model {info.name!r} enlarges frames: leave mask and blend out")
+    return blend
 
 
 def check_threshold(name: str, value: float | None) -> float | None:

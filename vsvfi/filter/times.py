@@ -11,10 +11,11 @@ import vapoursynth as vs
 
 from vsvfi.engine.base import recursion_depth
 from vsvfi.errors import VsvfiError
+from vsvfi.filter.durations import durations_to_place_by
 from vsvfi.models import registry
 from vsvfi.models.availability import usable_models
 from vsvfi.models.info import BackendInfo
-from vsvfi.timeline import Placed, Timeline, Uniform, as_factor
+from vsvfi.timeline import Placed, Timeline, Uniform, as_factor, as_rate
 
 __all__ = ["check_reachable", "plan_timeline"]
 
@@ -29,44 +30,42 @@ def plan_timeline(clip: vs.VideoNode, arguments: Mapping[str, Any]) -> Timeline:
         VsvfiError: arguments that contradict each other or are out of range.
     """
     factor, factor_num, factor_den = (arguments[name] for name in ("factor", "factor_num", "factor_den"))
-    fps_num, fps_den = arguments["fps_num"], arguments["fps_den"]
+    fps_num, fps_den, fps = (arguments[name] for name in ("fps_num", "fps_den", "fps"))
     by_fraction = factor_num is not None or factor_den is not None
     by_rate = fps_num is not None or fps_den is not None
-    if (factor is not None) + by_fraction + by_rate > 1:
-        raise VsvfiError("give one of factor, factor_num/factor_den and fps_num/fps_den, not several")
+    if (factor is not None) + (fps is not None) + by_fraction + by_rate > 1:
+        raise VsvfiError("give one of factor, factor_num/factor_den, fps and fps_num/fps_den, not several")
+    if fps is not None:
+        return _to_rate(clip, as_rate("fps", fps), arguments["timing"])
     if by_rate:
         if fps_num is None:
             raise VsvfiError("fps_den needs fps_num")
-        return _to_rate(clip, Fraction(fps_num, fps_den or 1))
+        hint = "; fps_num takes whole numbers: give 59.94 as fps=59.94" if fps_den is None else ""
+        return _to_rate(clip, Fraction(fps_num, fps_den or 1), arguments["timing"], hint)
     if by_fraction:
         if factor_num is None:
             raise VsvfiError("factor_den needs factor_num")
-        return Uniform(clip.num_frames, Fraction(factor_num, factor_den or 1))
+        return _by_factor(clip, Fraction(factor_num, factor_den or 1), arguments["timing"])
     if factor is None:
-        return Uniform(clip.num_frames, Fraction(2))
+        return _by_factor(clip, Fraction(2), arguments["timing"])
     if not math.isfinite(factor) or factor <= 1:
         raise VsvfiError(f"factor must be greater than 1, got {factor:g}")
-    return Uniform(clip.num_frames, as_factor(factor))
+    return _by_factor(clip, as_factor(factor), arguments["timing"])
 
 
-def _to_rate(clip: vs.VideoNode, fps: Fraction) -> Timeline:
+def _by_factor(clip: vs.VideoNode, factor: Fraction, timing: str) -> Timeline:
+    even = Uniform(clip.num_frames, factor)
     if clip.fps == 0:
-        return Placed(_durations(clip), fps)
-    if fps <= clip.fps:
-        raise VsvfiError(f"the target rate must be above the clip's {clip.fps} fps, got {fps}")
-    return Uniform(clip.num_frames, fps / clip.fps)
+        return even  # divides the duration of every frame
+    durations = durations_to_place_by(clip, timing)
+    return even if durations is None else Placed(durations, clip.fps * factor)
 
 
-def _durations(clip: vs.VideoNode) -> list[Fraction]:
-    durations = []
-    for n, frame in enumerate(clip.frames(close=True)):
-        num, den = frame.props.get("_DurationNum"), frame.props.get("_DurationDen")
-        if not isinstance(num, int) or not isinstance(den, int):
-            raise VsvfiError(f"frame {n} of a variable-frame-rate clip has no _DurationNum and _DurationDen")
-        if num <= 0 or den <= 0:
-            raise VsvfiError(f"frame {n} lasts {num}/{den} s; a duration must be above 0")
-        durations.append(Fraction(num, den))
-    return durations
+def _to_rate(clip: vs.VideoNode, fps: Fraction, timing: str, hint: str = "") -> Timeline:
+    if clip.fps != 0 and fps <= clip.fps:
+        raise VsvfiError(f"the target rate must be above the clip's {clip.fps} fps, got {fps}{hint}")
+    durations = durations_to_place_by(clip, timing)
+    return Uniform(clip.num_frames, fps / clip.fps) if durations is None else Placed(durations, fps)
 
 
 def check_reachable(info: BackendInfo, timeline: Timeline) -> int:

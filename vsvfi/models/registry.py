@@ -203,14 +203,13 @@ def closest_first(name: str, known: Iterable[str]) -> list[str]:
 
 
 def find(name: str) -> BackendInfo:
-    """The backend called ``name``.
+    """The backend called ``name``, in upper or lower case.
 
     Raises:
-        UnknownModelError: there is none; the message lists the known ones, closest first.
+        UnknownModelError: there is none; the message names the three that are closest.
     """
     known = backends()
-    if name in known:
-        return known[name]
-    raise UnknownModelError(
-        f"unknown model {name!r}; known models, closest first: {', '.join(closest_first(name, known))}"
-    )
+    if name.lower() in known:
+        return known[name.lower()]
+    near = ", ".join(closest_first(name, known)[:3])
+    raise UnknownModelError(f"unknown model {name!r}; closest: {near}; all are listed by: vsvfi models")

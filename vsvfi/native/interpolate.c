@@ -144,6 +144,11 @@ static int resolve(Interpolate *d, Job *job, VSFrameContext *context, const VSAP
 
 /* How long a source frame is shown: 1/fps, or what it says itself where the rate varies. */
 static int source_duration(Interpolate *d, int source, Rational *duration, VSFrameContext *context, const VSAPI *vsapi) {
+    if (d->timeline.begins) {
+        duration->num = d->timeline.begins[source + 1] - d->timeline.begins[source];
+        duration->den = d->timeline.unit;
+        return 1;
+    }
     duration->num = d->timeline.fps_den;
     duration->den = d->timeline.fps_num;
     if (d->timeline.fps_num != 0)
@@ -181,6 +186,7 @@ static int stamp(Interpolate *d, const Job *job, int n, const VSMap *from, VSFra
         return 0;
     }
     VSMap *props = vsapi->getFramePropertiesRW(frame);
+    vsapi->mapDeleteKey(props, "VsvfiMask"); /* vsvfi/filter/masks.py put it there */
     vsapi->mapSetInt(props, "_DurationNum", duration.num, maReplace);
     vsapi->mapSetInt(props, "_DurationDen", duration.den, maReplace);
     if (place.t_num == 0 && job->copy == place.source)

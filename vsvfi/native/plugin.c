@@ -11,8 +11,9 @@
 /* As vsvfi/filter/arguments.py declares them. */
 static const char *const INTERPOLATE_ARGS =
     "clip:vnode;model:data:opt;factor:float:opt;factor_num:int:opt;factor_den:int:opt;fps_num:int:opt;fps_den:int:opt;"
-    "sc:int:opt;sc_threshold:float:opt;sc_mode:data:opt;device:data:opt;precision:data:opt;weights:data[]:opt;"
-    "quality:data:opt;scale:float:opt;tile:int[]:opt;num_streams:int:opt;duplicates:data:opt;";
+    "fps:data:opt;timing:data:opt;sc:int:opt;sc_threshold:float:opt;sc_mode:data:opt;device:data:opt;precision:data:opt;"
+    "weights:data[]:opt;quality:data:opt;scale:float:opt;tile:int[]:opt;num_streams:int:opt;duplicates:data:opt;"
+    "mask:vnode:opt;blend:float:opt;";
 
 /* Call the Python implementation of `name`; 0 with an error on `out` where it fails. */
 static int call_python(const char *name, const VSMap *in, VSMap *result, VSMap *out, VSCore *core, const VSAPI *vsapi) {

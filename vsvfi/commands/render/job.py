@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsvfi.errors import VsvfiError
+from vsvfi.timeline import as_rate
 
 __all__ = ["Crew", "Encoding", "Job", "Rate", "rate_from"]
 
@@ -92,13 +93,4 @@ def rate_from(factor: float | None, fps: str | None) -> Rate:
         if factor is not None and not (math.isfinite(factor) and factor > 1):
             raise VsvfiError(f"--factor must be greater than 1, got {factor:g}")
         return Rate(Fraction(2 if factor is None else factor).limit_denominator(1001))
-    try:
-        value = Fraction(fps)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if value <= 0:
-        raise VsvfiError(f"--fps must be a rate such as 60, 59.94 or 60000/1001, got {fps!r}")
-    television = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
-    if "." in fps and value.denominator != 1 and abs(value - television) < Fraction(1, 200):
-        value = television
-    return Rate(fps=value)
+    return Rate(fps=as_rate("--fps", fps))
