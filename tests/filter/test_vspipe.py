@@ -23,7 +23,7 @@ AT_CREATION = {
     "factor_den=2": "factor_den needs factor_num",
     "factor_num=1, factor_den=2": "factor must be greater than 1, got 1/2",
     "factor_num=-3": "factor_num must be from 1 to 2147483647, got -3",
-    "factor=2, fps_num=60": "give one of factor, factor_num/factor_den and fps_num/fps_den, not several",
+    "factor=2, fps_num=60": "give one of factor, factor_num/factor_den, fps and fps_num/fps_den, not several",
     "fps_num=24": "the target rate must be above the clip's 25 fps, got 24",
     "fps_den=1001": "fps_den needs fps_num",
     "factor=2**30": "makes more than 2147483647 frames",
