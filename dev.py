@@ -15,7 +15,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
-LOCAL_PACKAGES = ["plugins/vsvfi-rife"]
 TEST_PARTS = [
     ["tests/parity"],
     ["tests/train", "plugins/vsvfi-rife/tests"],
@@ -78,15 +77,13 @@ def install(*arguments: str) -> None:
         run(*pip, *arguments)
 
 
-def set_up(extras: list[str], packages: list[str]) -> None:
+def set_up(extras: list[str]) -> None:
     """Make .venv, install the checkout (editable) with these extras, and tell vspipe about the environment."""
     if not is_new_enough(str(PYTHON)):
         print("Making .venv ...", flush=True)
         run(find_python(), "-m", "venv", "--clear", VENV)
     print("Installing into .venv ...", flush=True)
     install("--editable", "." + ("[{}]".format(",".join(extras)) if extras else ""))
-    for package in packages:
-        install("--no-deps", "--editable", package)
     run(PYTHON, "-m", "vapoursynth", "config")
 
 
@@ -99,7 +96,7 @@ def gpu(arguments: list[str]) -> None:
     """Prepare the run on a GPU, or do it: from a carried folder without .venv, which such a machine cannot make."""
     scripts = HERE / "benchmarks" / "gpu"
     if "--prepare" in arguments:
-        set_up(["dev"], LOCAL_PACKAGES)
+        set_up(["dev"])
         run(PYTHON, scripts / "prepare.py", *(argument for argument in arguments if argument != "--prepare"))
     else:
         run(sys.executable if "--carry" in arguments else PYTHON, scripts / "run.py", *arguments)
@@ -116,10 +113,10 @@ def main(arguments: list[str]) -> None:
     """Run one command of the usage text."""
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if command == "demo":
-        set_up([], [])
+        set_up([])
         run(BIN / "vsvfi", "demo", *rest, env=environment())
     elif command in ("lint", "test", "setup"):
-        set_up(["dev"], LOCAL_PACKAGES)
+        set_up(["dev"])
         if command != "setup":
             lint()
         if command == "test":

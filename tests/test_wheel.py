@@ -60,8 +60,9 @@ def test_wheel_holds_the_plugin_the_kernels_and_no_tests(wheel: Path) -> None:
     assert [name for name in names if re.fullmatch(r"vapoursynth/plugins/(lib)?vsvfi\.(so|dll|dylib)", name)]
     assert [name for name in names if re.fullmatch(r"vsvfi/compiled/(lib)?vsvfi_kernels\.(so|dll)", name)]
     assert {"vsvfi/py.typed", "vsvfi/commands/compare.html.j2", "vsvfi/commands/evaluate/published.json"} <= set(names)
+    assert {"vsvfi_rife/py.typed", "vsvfi_rife/network.py"} <= set(names)
     tops = {name.partition("/")[0] for name in names}
-    assert {re.sub(r"-.*", "", top) for top in tops} == {"vsvfi", "vapoursynth"}
+    assert {re.sub(r"-.*", "", top) for top in tops} == {"vsvfi", "vsvfi_rife", "vapoursynth"}
 
 
 def test_sdist_holds_all_that_a_wheel_is_built_from(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_sdist_holds_all_that_a_wheel_is_built_from(tmp_path: Path) -> None:
     (built,) = (tmp_path / "dist").glob("*.tar.gz")
     with tarfile.open(built) as file:
         names = {name.partition("/")[2] for name in file.getnames()}
-    needed = ("vsvfi/", "kernels/", "CMakeLists.txt", "pyproject.toml", "LICENSE", "README.md")
+    needed = ("vsvfi/", "plugins/vsvfi-rife/", "kernels/", "CMakeLists.txt", "pyproject.toml", "LICENSE", "README.md")
     assert {name for name in tracked if name.startswith(needed)} <= names
     assert not [name for name in names if name.startswith(".ci/")]
 

@@ -33,9 +33,9 @@ def download(wheels: Path) -> None:
 
 
 def build(wheels: Path) -> None:
-    """The wheels of this checkout."""
+    """The wheel of this checkout."""
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels)]
-    subprocess.run([*command, str(CHECKOUT), str(CHECKOUT / "plugins" / "vsvfi-rife")], check=True)
+    subprocess.run([*command, str(CHECKOUT)], check=True)
 
 
 def copy_lists(parity: Path) -> None:

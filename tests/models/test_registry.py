@@ -34,7 +34,7 @@ def pin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pin]:
 def test_built_in_models_come_through_the_hook(pin: Pin) -> None:
     pin()
     assert "flow" in registry.backends()
-    assert {registry.origin(name) for name in registry.backends()} == {"built-in"}
+    assert {registry.origin(name) for name in registry.backends()} == {"built-in", "rife"}
     assert list(registry.backends()) == sorted(registry.backends())
     assert registry.problems() == ()
     with pytest.raises(TypeError):
