@@ -57,12 +57,18 @@ VSVFI_FN void store(float* p, int64 i, float v) { p[i] = v; }
 VSVFI_FN void store(double* p, int64 i, double v) { p[i] = v; }
 
 #if defined(__CUDACC_RTC__)
-VSVFI_FN float load(const Half* p, int64 i) {
-  float v;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(p[i].bits));
+VSVFI_FN float half_to_float(unsigned short bits) {
+  float v = 0.0f;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(bits));
   return v;
 }
-VSVFI_FN void store(Half* p, int64 i, float v) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(p[i].bits) : "f"(v)); }
+VSVFI_FN unsigned short float_to_half(float v) {
+  unsigned short bits = 0;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+  return bits;
+}
+VSVFI_FN float load(const Half* p, int64 i) { return half_to_float(p[i].bits); }
+VSVFI_FN void store(Half* p, int64 i, float v) { p[i].bits = float_to_half(v); }
 VSVFI_FN float load(const BFloat16* p, int64 i) { return __uint_as_float(static_cast<unsigned>(p[i].bits) << 16); }
 VSVFI_FN void store(BFloat16* p, int64 i, float v) {
   const unsigned bits = __float_as_uint(v);
@@ -74,6 +80,36 @@ VSVFI_FN void add(double* p, int64 i, double v) { atomicAdd(p + i, v); }
 VSVFI_FN float mad(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 VSVFI_FN double mad(double a, double b, double c) { return __fma_rn(a, b, c); }
 #else
+VSVFI_FN float half_to_float(unsigned short bits) {
+  // Moved to a float's place, a half is 2^112 times too small, subnormal ones included.
+  const std::uint32_t moved = (bits & 0x7fffu) << 13, sign = (bits & 0x8000u) << 16;
+  float v;
+  std::memcpy(&v, &moved, sizeof v);
+  v *= 5.192296858534828e33f;
+  std::uint32_t word;
+  std::memcpy(&word, &v, sizeof word);
+  if ((bits & 0x7c00u) == 0x7c00u) word = moved | 0x7f800000u;  // infinity and NaN
+  word |= sign;
+  std::memcpy(&v, &word, sizeof v);
+  return v;
+}
+VSVFI_FN unsigned short float_to_half(float v) {
+  std::uint32_t word;
+  std::memcpy(&word, &v, sizeof word);
+  const std::uint32_t sign = (word >> 16) & 0x8000u;
+  word &= 0x7fffffffu;
+  if (word > 0x7f800000u) return static_cast<unsigned short>(sign | 0x7e00u);
+  if (word >= 0x477ff000u) return static_cast<unsigned short>(sign | 0x7c00u);  // rounds to infinity
+  float size;
+  std::memcpy(&size, &word, sizeof size);
+  if (word < 0x38800000u) {  // subnormal: whole steps of 2^-24, rounded by the addition
+    size += 0.5f;
+    std::memcpy(&word, &size, sizeof word);
+    return static_cast<unsigned short>(sign | (word - 0x3f000000u));
+  }
+  word += 0xfffu + ((word >> 13) & 1u);
+  return static_cast<unsigned short>(sign | ((word - 0x38000000u) >> 13));
+}
 template <class A>
 VSVFI_FN void add(A* p, int64 i, A v) {
   p[i] += v;

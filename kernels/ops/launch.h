@@ -6,6 +6,7 @@
 #include "ops/adaptive_warp.h"
 #include "ops/backward_warp.h"
 #include "ops/bilateral_cost_volume.h"
+#include "ops/color.h"
 #include "ops/correlation.h"
 #include "ops/correlation_lookup.h"
 #include "ops/deform_conv2d.h"

@@ -18,7 +18,7 @@ def find_device(name: str) -> torch.device:
     """
     kind = name.partition(":")[0]
     if kind == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if kind == "cuda":
         if not torch.cuda.is_available():
             raise VsvfiError(f"device {name!r}: CUDA is not available here; use device='cpu', and see: vsvfi doctor")
@@ -26,7 +26,7 @@ def find_device(name: str) -> torch.device:
             raise VsvfiError(f"device {name!r}: there are only {torch.cuda.device_count()} CUDA devices")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise VsvfiError("device 'mps': Metal is not available here; use device='cpu'")
-    return torch.device(name)
+    return torch.device("cuda", 0) if name == "cuda" else torch.device(name)
 
 
 def find_dtype(info: BackendInfo, device: torch.device, precision: str) -> torch.dtype:

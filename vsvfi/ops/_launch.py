@@ -19,7 +19,7 @@ from vsvfi.compiled import library
 from vsvfi.compiled.stages import is_enabled
 from vsvfi.ops import _cuda
 
-__all__ = ["Extent", "has_kernels", "launch", "storage"]
+__all__ = ["Extent", "has_kernels", "kernels_run_on", "launch", "storage"]
 
 MAX_INDEX = 2**31 - 1
 
@@ -37,7 +37,12 @@ def has_kernels(*tensors: Tensor | None) -> bool:
     """Whether compiled kernels can run on these tensors; where a device has none, says once how to get them."""
     given = [tensor for tensor in tensors if tensor is not None]
     known = all(tensor.dtype in _cuda.STORAGE_TYPES and _fits(tensor) for tensor in given)
-    return _ready(str(given[0].device)) and known
+    return kernels_run_on(given[0].device) and known
+
+
+def kernels_run_on(device: torch.device) -> bool:
+    """Whether a device has compiled kernels; where it has none, says once how to get them."""
+    return _ready(str(device))
 
 
 def _ready(device: str) -> bool:
