@@ -59,6 +59,38 @@ def test_every_command_explains_itself(command: str) -> None:
     assert command in result.output
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_a_short_form_and_shows_no_type_of_flags(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "-h"])
+    assert result.exit_code == 0
+    flags = re.findall(r"--([a-z-]+)[^\n]*<bool>", result.output)
+    assert set(flags) <= {"help"}  # typer's own
+
+
+def test_versions_of_a_family_share_a_line() -> None:
+    short, long = _console(), _console()
+    models_tool.list_models(short)
+    models_tool.list_models(long, every=True)
+    assert "amt-g, amt-l, amt-s" in _said(short)
+    assert len(re.findall(r"^amt-", _said(long), re.MULTILINE)) == 3
+    assert _said(short).count("\n") < _said(long).count("\n")
+
+
+def test_errors_of_the_filter_have_one_prefix(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        import vapoursynth as vs
+
+        raise vs.Error("vsvfi.Interpolate: factor must be greater than 1")
+
+    monkeypatch.setattr("vsvfi.commands.models.availability", refuse)
+    monkeypatch.setattr(sys, "argv", ["vsvfi", "models"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == "vsvfi: factor must be greater than 1\n"
+
+
 def test_version() -> None:
     from vsvfi import __version__
 
@@ -73,7 +105,10 @@ def test_version() -> None:
         (("eval", "vimeo", "."), "vsvfi: unknown dataset 'vimeo'; known are middlebury-other, "),
         (("eval", "ucf101", "/nowhere"), "vsvfi: ucf101: there is no folder "),
         (("compare", "none.mkv", "--frames", "5"), "vsvfi: --frames must be first and last frame"),
-        (("compare", "none.mkv", "--frames", "1-9", "--models", "flaw"), "vsvfi: unknown model 'flaw'; known models"),
+        (
+            ("compare", "none.mkv", "--frames", "1-9", "--models", "flaw"),
+            "vsvfi: unknown model 'flaw'; closest: flow, ",
+        ),
         (("weights", "add", "none.pth"), "vsvfi: there is no weights file none.pth"),
         (("weights", "add", "dain"), "vsvfi: which file? vsvfi weights add dain FILE"),
     ],
@@ -149,7 +184,7 @@ def test_models_are_listed_with_what_is_missing() -> None:
     assert re.search(r"narrow.*non-commercial.*model narrow", now)
     assert re.search(r"narrow +1/2 +2 ", now)
     assert "weighty" in later
-    assert "vsvfi weights get weighty" in later
+    assert "vsvfi weights get MODEL" in later
 
 
 @pytest.mark.usefixtures("some_models")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,10 +20,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Video frame interpolation for VapourSynth.",
 )
 weights_app = typer.Typer(help="List the weights that models need, and add published ones.")
 app.add_typer(weights_app, name="weights")
+
+
+def _flag(*names: str, help: str, panel: str | None = None) -> Any:  # noqa: A002
+    """An option without a value: its help shows no type."""
+    return typer.Option(*names, help=help, metavar="", rich_help_panel=panel)
+
+
+TIME, ENCODING, WORK = "Time", "Encoding", "Segments and machines"
 
 Model = Annotated[str, typer.Option(help=help_of("model"))]
 Device = Annotated[str, typer.Option(help=help_of("device"))]
@@ -49,13 +59,13 @@ def _version(value: bool) -> None:
 @app.callback()
 def main_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version.")
     ] = False,
 ) -> None:
     """Video frame interpolation for VapourSynth."""
 
 
-@app.command()
+@app.command(epilog="Example: `vsvfi demo --model flow --out demo`")
 def demo(
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("demo"),
     model: Model = "flow",
@@ -70,7 +80,8 @@ def demo(
 
 @app.command()
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all that is known of each model.")] = False,
+    as_json: Annotated[bool, _flag("--json", help="Print JSON, with all that is known of each model.")] = False,
+    every: Annotated[bool, _flag("--all", help="List every version of every model.")] = False,
 ) -> None:
     """List the models that can be used now, and what is missing for the rest."""
     from vsvfi.commands.models import list_models, models_as_json
@@ -80,7 +91,7 @@ def models(
     else:
         from rich.console import Console
 
-        list_models(Console())
+        list_models(Console(), every=every)
 
 
 @app.command()
@@ -93,31 +104,48 @@ def doctor() -> None:
     raise typer.Exit(report(examine(), Console()))
 
 
-@app.command()
+@app.command(epilog="Example: `vsvfi render film.mkv out.mkv --fps 59.94 --quality best`")
 def render(
     source: Annotated[Path, typer.Argument(help="The video to interpolate.")],
     out: Annotated[Path | None, typer.Argument(help="The file to write: .mkv, .mp4, .m4v or .mov.")] = None,
     model: Model = "flow",
-    factor: Annotated[float | None, typer.Option(help=help_of("factor"))] = None,
-    fps: Annotated[str | None, typer.Option(help="The rate to reach instead: 60, 59.94 or 60000/1001.")] = None,
+    factor: Annotated[str | None, typer.Option(metavar="NUMBER", help=help_of("factor"), rich_help_panel=TIME)] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="The rate to reach instead: 60, 59.94 or 60000/1001.", rich_help_panel=TIME),
+    ] = None,
     sc_mode: Annotated[ScMode, typer.Option(help=help_of("sc_mode"))] = ScMode.HOLD,
     device: Device = "auto",
     precision: Precision = "auto",
     quality: Quality = None,
-    encoder: Annotated[str, typer.Option(help="ffmpeg's name of a video encoder.")] = "libx264",
-    crf: Annotated[int, typer.Option(help="Quality of x264 and x265: lower is better and larger.")] = 17,
-    preset: Annotated[str, typer.Option(help="Speed of x264 and x265.")] = "medium",
-    encoder_options: Annotated[str, typer.Option(help="Further options of ffmpeg, as one string.")] = "",
-    segment: Annotated[float, typer.Option(help="Seconds after which a segment ends at the next scene change.")] = 10.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished segment.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and start an unfinished one anew.")] = (
-        False
-    ),
-    workers: Annotated[int, typer.Option(help="Segments to work on at once, each in a process of its own.")] = 1,
-    cluster: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="The address of a Ray cluster.")] = "",
-    ship: Annotated[bool, typer.Option("--ship", help="Send the source to the cluster.")] = False,
+    encoder: Annotated[
+        str, typer.Option(help="ffmpeg's name of a video encoder.", rich_help_panel=ENCODING)
+    ] = "libx264",
+    crf: Annotated[
+        int,
+        typer.Option(min=0, max=63, help="The encoder's quality: lower is better, larger.", rich_help_panel=ENCODING),
+    ] = 17,
+    preset: Annotated[str, typer.Option(help="Speed of x264 and x265.", rich_help_panel=ENCODING)] = "medium",
+    encoder_options: Annotated[
+        str, typer.Option(help="Further options of ffmpeg, as one string.", rich_help_panel=ENCODING)
+    ] = "",
+    segment: Annotated[
+        float,
+        typer.Option(min=0.1, help="Seconds until a segment ends at the next scene change.", rich_help_panel=WORK),
+    ] = 10.0,
+    resume: Annotated[bool, _flag("--resume", help="Continue after the last finished segment.", panel=WORK)] = False,
+    overwrite: Annotated[
+        bool, _flag("--overwrite", help="Replace OUT, and start an unfinished one anew.", panel=WORK)
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Segments to work on at once, each in a process of its own.", rich_help_panel=WORK)
+    ] = 1,
+    cluster: Annotated[
+        str, typer.Option(envvar="RAY_ADDRESS", help="The address of a Ray cluster.", rich_help_panel=WORK)
+    ] = "",
+    ship: Annotated[bool, _flag("--ship", help="Send the source to the cluster.", panel=WORK)] = False,
     print_script: Annotated[
-        bool, typer.Option("--print-script", help="Print the .vpy script that this stands for, and stop.")
+        bool, _flag("--print-script", help="Print the .vpy script that this stands for, and stop.")
     ] = False,
 ) -> None:
     """Interpolate a whole video, with its sound, subtitles and chapters."""
@@ -143,7 +171,7 @@ def render(
     command.render(job, out, encoding, crew, resume=resume, overwrite=overwrite, console=Console(stderr=True))
 
 
-@app.command()
+@app.command(epilog="Example: `vsvfi compare film.mkv --models flow,jnmr --frames 100-120`")
 def compare(
     source: Annotated[Path, typer.Argument(help="The video to take frames from.")],
     frames: Annotated[
@@ -171,7 +199,7 @@ def compare(
     )
 
 
-@app.command(name="eval")
+@app.command(name="eval", epilog="Example: `vsvfi eval vimeo90k-triplet datasets/vimeo_triplet --model flow`")
 def evaluate(
     dataset: Annotated[str, typer.Argument(help="The benchmark; left empty, they are listed.")] = "",
     root: Annotated[Path | None, typer.Argument(help="The folder the benchmark is in.")] = None,
@@ -182,7 +210,7 @@ def evaluate(
     quality: Quality = None,
     out: Annotated[Path, typer.Option(help="The folder for CSV and JSON.")] = Path("results"),
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the samples that are already in the CSV.")] = False,
+    resume: Annotated[bool, _flag("--resume", help="Keep the samples that are already in the CSV.")] = False,
 ) -> None:
     """Measure a model on a benchmark, and print it beside what its paper says."""
     from rich.console import Console
@@ -203,7 +231,7 @@ def evaluate(
     tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, console=console)
 
 
-@app.command()
+@app.command(epilog="Example: `vsvfi train jnmr --config configs/jnmr-cpu.toml --out training`")
 def train(
     model: Annotated[str, typer.Argument(help="The model to train.")],
     config: Annotated[Path, typer.Option(help="What to do, as TOML: see docs/training.md.")],
@@ -251,7 +279,7 @@ def weights(context: typer.Context) -> None:
 def weights_get(
     model: Annotated[str, typer.Argument(help="The model.")],
     checkpoint: Annotated[str | None, typer.Argument(help="One of its checkpoints; the first if left out.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licence without being asked.")] = False,
+    yes: Annotated[bool, _flag("--yes", "-y", help="Accept the licence without being asked.")] = False,
     origin: Annotated[
         str | None, typer.Option("--from", metavar="URL|FOLDER", help="Look there, not where it is published.")
     ] = None,
@@ -325,7 +353,7 @@ def main() -> None:
         if missing_package(error):
             line = missing_package(error)
         elif vapoursynth is not None and isinstance(error, vapoursynth.Error):
-            line = str(error).strip()
+            line = re.sub(r"^vsvfi\.\w+: ", "", str(error).strip())  # the filter puts its name before
         else:
             raise
         typer.echo(f"vsvfi: {line}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vsvfi.models import registry
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["list_models", "models_as_json"]
 
 
-def list_models(console: Console) -> None:
-    """Print the models a line each, grouped by what they miss, and what could not be loaded."""
+def list_models(console: Console, *, every: bool = False) -> None:
+    """Print the models, grouped by what they miss, and what could not be loaded.
+
+    Args:
+        console: where to.
+        every: a line for each version; else one for each family: the models of one package.
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -26,26 +32,44 @@ def list_models(console: Console) -> None:
         install = f": {escape(members[0].install)}" if members[0].install else ""
         title = f"Needs {lack}{install}" if lack else "Can be used now"
         table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        needs_weights = bool(members[0].add)
-        table.add_column("added with" if needs_weights else "model", header_style="dim", overflow="fold")
+        table.add_column("model", header_style="dim", overflow="fold", max_width=34)
         for column in ("times", "frames", "licence"):
             table.add_column(column, no_wrap=True, header_style="dim")
-        if not needs_weights:
-            table.add_column("what it is", header_style="dim")
-        for entry in members:
-            info = entry.info
-            row = [
-                entry.add or f"[green]{info.name}[/]",
+        table.add_column("what it is", header_style="dim")
+        families = [[entry] for entry in members] if every else _families(members)
+        for family in families:
+            info = family[0].info
+            table.add_row(
+                f"[green]{_title(family)}[/]" if not lack else _title(family),
                 "any" if info.timesteps == "any" else "1/2",
                 str(len(info.window)),
                 info.weights_license or info.code_license if info.commercial_use else "[yellow]non-commercial[/]",
-            ]
-            table.add_row(*row, *([] if needs_weights else [info.summary]))
+                info.summary,
+            )
         console.print(table, "")
     if any(entry.add for entry in entries):
-        console.print("`vsvfi weights` says where all weights are published, and under which licence.")
+        console.print("Weights are downloaded with `vsvfi weights get MODEL`; `vsvfi weights` lists them.")
+    if not every:
+        console.print("`vsvfi models --all` lists every version.")
     for problem in registry.problems():
         console.print(f"[yellow]plugin {problem.plugin!r} was skipped:[/] {problem.reason}", soft_wrap=True)
+
+
+def _families(entries: Sequence[Availability]) -> list[list[Availability]]:
+    """Models whose code is in one package, and whose licences agree, together."""
+    families: dict[tuple[object, ...], list[Availability]] = {}
+    for entry in entries:
+        info = entry.info
+        package = info.backend.partition(":")[0].rpartition(".")[0]
+        key = (package, info.timesteps, info.window, info.commercial_use)
+        families.setdefault(key, []).append(entry)
+    return list(families.values())
+
+
+def _title(family: Sequence[Availability]) -> str:
+    """The names of a family: all of a few, the first and the last of many."""
+    names = [entry.info.name for entry in family]
+    return ", ".join(names) if len(names) < 5 else f"{names[0]}, {names[1]} to {names[-1]} ({len(names)})"
 
 
 def models_as_json() -> str:

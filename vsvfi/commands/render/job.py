@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -81,16 +80,20 @@ class Crew:
             raise VsvfiError("--ship sends the source to a cluster: say which with --cluster")
 
 
-def rate_from(factor: float | None, fps: str | None) -> Rate:
-    """The rate that the command line asks for; 23.976, 29.97, 59.94 and 119.88 mean the rates of television.
+def rate_from(factor: str | None, fps: str | None) -> Rate:
+    """The rate that the command line asks for: a factor as ``2``, ``2.5`` or ``5/2``, or a rate (`as_rate`).
 
     Raises:
-        VsvfiError: both are given, or ``fps`` is not a rate.
+        VsvfiError: both are given, or one is not what it should be.
     """
     if factor is not None and fps is not None:
         raise VsvfiError("give --factor or --fps, not both")
-    if fps is None:
-        if factor is not None and not (math.isfinite(factor) and factor > 1):
-            raise VsvfiError(f"--factor must be greater than 1, got {factor:g}")
-        return Rate(Fraction(2 if factor is None else factor).limit_denominator(1001))
-    return Rate(fps=as_rate("--fps", fps))
+    if fps is not None:
+        return Rate(fps=as_rate("--fps", fps))
+    try:
+        value = Fraction("2" if factor is None else factor)
+    except (ValueError, ZeroDivisionError):
+        raise VsvfiError(f"--factor must be a number such as 2, 2.5 or 5/2, got {factor!r}") from None
+    if value <= 1:
+        raise VsvfiError(f"--factor must be greater than 1, got {factor}")
+    return Rate(value.limit_denominator(1001))
