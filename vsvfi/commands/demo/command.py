@@ -25,6 +25,7 @@ from vsvfi.commands.needs import need_model
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 __all__ = ["FACTOR", "RATE", "Result", "demonstrate", "run"]
 
@@ -34,6 +35,9 @@ RATE = 15
 
 CAPTION_TOLERANCE = 4.0
 """Root mean square, in code values, by which the caption may differ in its worst frame: half a pixel off is 29."""
+
+CAPTION = (slice(24, 58), slice(28, 200))
+"""Rows and columns of the caption, which stands still."""
 
 type Image = NDArray[Any]
 
@@ -66,10 +70,45 @@ class Result:
         return sum(self.blended.values()) / len(self.blended)
 
 
-def _is_new(n: int, sources: int, cut: int) -> bool:
-    """Whether output frame ``n`` lies between two source frames of one scene."""
-    source, between = divmod(n, FACTOR)
-    return between != 0 and source + 1 < sources and source + 1 != cut
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Which part of the scenes is used: source frames up to and after ``cut``, from ``start`` seconds on."""
+
+    cut: int
+
+    @property
+    def sources(self) -> int:
+        """Source frames."""
+        return 2 * self.cut
+
+    @property
+    def outputs(self) -> int:
+        """Output frames."""
+        return self.sources * FACTOR
+
+    def instant(self, n: int) -> float:
+        """When output frame ``n`` is shown, in seconds of the scenes."""
+        return float(drawing.CUT - Fraction(self.cut, RATE) + Fraction(n, RATE * FACTOR))
+
+    def is_new(self, n: int) -> bool:
+        """Whether output frame ``n`` lies between two source frames of one scene."""
+        source, between = divmod(n, FACTOR)
+        return between != 0 and source + 1 < self.sources and source + 1 != self.cut
+
+    @property
+    def held(self) -> range:
+        """The output frames between the two source frames at the cut."""
+        return range((self.cut - 1) * FACTOR + 1, self.cut * FACTOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The scenes as they went in, as they came out, and as they were drawn at every output instant."""
+
+    source: Clip
+    made: Clip
+    true: Clip
+    speed: float
 
 
 def run(
@@ -83,79 +122,77 @@ def run(
         console: where progress goes; by default nowhere.
         seconds: how much of the scenes to use, counted from the cut half to either side.
     """
-    import vapoursynth as vs
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = console or Console(quiet=True)
     folder.mkdir(parents=True, exist_ok=True)
-    cut = max(2, round(seconds / 2 * RATE))
-    sources, start = 2 * cut, drawing.CUT - Fraction(cut, RATE)
-    outputs = sources * FACTOR
-    files: list[Path] = []
+    timing = Timing(cut=max(2, round(seconds / 2 * RATE)))
     bars = (TextColumn("{task.description:<28}"), BarColumn(40), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*bars, TimeElapsedColumn(), console=console) as progress:
-        drawing_task = progress.add_task("Drawing the true frames", total=outputs)
-        model_task = progress.add_task(f"Interpolating with {model}", total=outputs)
-        compare_task = progress.add_task("Comparing", total=outputs)
-        write_task = progress.add_task("Writing", total=3)
-
-        truth: list[Image] = []
-        for n in range(outputs):
-            # The last source frame of the first scene is held up to the cut: what is drawn there is never compared.
-            truth.append(drawing.draw(float(start + Fraction(n, RATE * FACTOR))))
-            progress.advance(drawing_task)
-
-        to_yuv: dict[str, Any] = {"format": vs.YUV420P8, "matrix": vs.MATRIX_BT709, "range": vs.RANGE_LIMITED}
-        rgb = clip_of_images(lambda n: truth[n * FACTOR], length=sources, fps=Fraction(RATE))
-        source = rgb.resize.Bicubic(**to_yuv)
-        frames: list[Frame] = []
-        begin = time.perf_counter()
-        for frame in core.vsvfi.Interpolate(source, model=model, factor=FACTOR).frames():
-            frames.append(frame)
-            progress.advance(model_task)
-        elapsed = time.perf_counter() - begin
-        made = clip_of_frames(frames, core.std.AssumeFPS(source, fpsnum=RATE * FACTOR))
-
+    with Progress(*bars, TimeElapsedColumn(), console=console or Console(quiet=True)) as progress:
+        truth = [drawing.draw(timing.instant(n)) for n in progress.track(range(timing.outputs), description="Drawing")]
+        clips = _interpolated(truth, timing, model, progress)
+        shown, seen = _pictures(clips.made), _pictures(clips.true)
         new, blended = {}, {}
-        shown = _pictures(made)
-        true_clip = clip_of_images(lambda n: truth[n], length=outputs, fps=Fraction(RATE * FACTOR))
-        seen = _pictures(true_clip.resize.Bicubic(**to_yuv))
-        for n in range(outputs):
-            if _is_new(n, sources, cut):
+        for n in progress.track(range(timing.outputs), description="Comparing"):
+            if timing.is_new(n):
                 new[n] = metrics.psnr(shown(n), seen(n))
                 blended[n] = metrics.psnr(_blend(shown, n), seen(n))
-            progress.advance(compare_task)
-
-        originals = list(source.frames())
-        exact = all(_same(frames[n * FACTOR], original) for n, original in enumerate(originals))
-        held = all(_same(frames[n], originals[cut - 1]) for n in range((cut - 1) * FACTOR + 1, cut * FACTOR))
-        caption = (slice(24, 58), slice(28, 200))
-        moved = max(metrics.interpolation_error(shown(n)[caption], seen(n)[caption]) for n in new)
-
         pictures = sheet.Pictures(
             made=shown, truth=seen, blended=lambda n: _blend(shown, n), psnr=new, blended_psnr=blended
         )
-        files.append(sheet.write(folder / "sheet.png", model, pictures, rate=RATE, factor=FACTOR, cut=cut))
-        progress.advance(write_task)
-        files.append(folder / "demo.y4m")
-        with files[-1].open("wb") as file:
-            made.output(file, y4m=True)
-        progress.advance(write_task)
-        if ffmpeg.find() is not None:
-            files.append(_side_by_side(folder / "demo.mp4", source, made))
-        progress.advance(write_task)
+        files = tuple(
+            write() for write in progress.track(_writers(folder, model, clips, pictures, timing), description="Writing")
+        )
+    originals = list(clips.source.frames())
     return Result(
         model=model,
         new=new,
         blended=blended,
-        sources_exact=exact,
-        cut_held=held,
-        caption_error=moved,
-        speed=outputs / elapsed,
-        size=(source.width, source.height),
-        files=tuple(files),
+        sources_exact=all(_same(clips.made.get_frame(n * FACTOR), frame) for n, frame in enumerate(originals)),
+        cut_held=all(_same(clips.made.get_frame(n), originals[timing.cut - 1]) for n in timing.held),
+        caption_error=max(metrics.interpolation_error(shown(n)[CAPTION], seen(n)[CAPTION]) for n in new),
+        speed=clips.speed,
+        size=(clips.source.width, clips.source.height),
+        files=files,
     )
+
+
+def _interpolated(truth: list[Image], timing: Timing, model: str, progress: Progress) -> Clips:
+    """Every fourth true frame as YUV 4:2:0, like any video, and what the model makes of them."""
+    import vapoursynth as vs
+
+    def yuv(clip: Clip) -> Clip:
+        return clip.resize.Bicubic(format=vs.YUV420P8, matrix=vs.MATRIX_BT709, range=vs.RANGE_LIMITED)
+
+    source = yuv(clip_of_images(lambda n: truth[n * FACTOR], length=timing.sources, fps=Fraction(RATE)))
+    begin = time.perf_counter()
+    interpolated = core.vsvfi.Interpolate(source, model=model, factor=FACTOR).frames()
+    frames = list(progress.track(interpolated, timing.outputs, description=f"Interpolating with {model}"))
+    speed = timing.outputs / (time.perf_counter() - begin)
+    made = clip_of_frames(frames, core.std.AssumeFPS(source, fpsnum=RATE * FACTOR))
+    # The last source frame of the first scene is held up to the cut: what is drawn there is never compared.
+    true = yuv(clip_of_images(lambda n: truth[n], length=timing.outputs, fps=Fraction(RATE * FACTOR)))
+    return Clips(source, made, true, speed)
+
+
+def _writers(
+    folder: Path, model: str, clips: Clips, pictures: sheet.Pictures, timing: Timing
+) -> list[Callable[[], Path]]:
+    """What writes each file, and returns its path."""
+
+    def write_video() -> Path:
+        path = folder / "demo.y4m"
+        with path.open("wb") as file:
+            clips.made.output(file, y4m=True)
+        return path
+
+    writers: list[Callable[[], Path]] = [
+        lambda: sheet.write(folder / "sheet.png", model, pictures, rate=RATE, factor=FACTOR, cut=timing.cut),
+        write_video,
+    ]
+    if ffmpeg.find() is not None:
+        writers.append(lambda: _side_by_side(folder / "demo.mp4", clips.source, clips.made))
+    return writers
 
 
 def _pictures(clip: Clip) -> Callable[[int], Image]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from PIL.ImageDraw import ImageDraw
+    from PIL.Image import Image as Picture
 
 __all__ = ["Pictures", "write"]
 
@@ -34,68 +34,95 @@ _BACK, _PANEL, _TEXT, _DIM = (17, 19, 26), (28, 31, 41), (236, 238, 242), (150, 
 _GOOD, _POOR = (94, 214, 160), (240, 138, 93)
 
 
-def write(path: Path, model: str, pictures: Pictures, *, rate: int, factor: int, cut: int) -> Path:
-    """Draw the sheet and write it as PNG; ``cut`` is the source frame that begins the second scene."""
-    from PIL import Image as Pillow
-    from PIL import ImageDraw, ImageFont
+_WIDTH, _MARGIN, _GAP = 1600, 36, 12
 
-    height, width, _ = pictures.truth(0).shape
-    new, blended = pictures.psnr, pictures.blended_psnr
-    wide, margin = 1600, 36
-    cell = (wide - 2 * margin - 4 * 12) // 5
-    strip_height = round(cell * height / width)
-    close = (wide - 2 * margin - 3 * 12) // 4
-    close_height = round(close * 0.62)
-    high = 120 + strip_height + 50 + 2 * (close_height + 64) + 250
-    page = Pillow.new("RGB", (wide, high), _BACK)
-    draw = ImageDraw.Draw(page)
 
-    def text(at: tuple[float, float], words: str, size: int, colour: Colour = _TEXT) -> None:
-        draw.text(at, words, fill=colour, font=ImageFont.load_default(size))
+class _Page:
+    """A page that is drawn on from top to bottom; sizes are in pixels."""
 
-    mean, mean_blended = (sum(values.values()) / len(values) for values in (new, blended))
-    text((margin, 26), f"vsvfi demo: {rate} frames a second become {rate * factor}", 34)
-    text(
-        (margin, 70),
-        f"model “{model}”: {mean:.2f} dB on {len(new)} new frames against the truth; "
-        f"blending the source frames: {mean_blended:.2f} dB",
-        20,
-        _DIM,
-    )
+    def __init__(self, pictures: Pictures, factor: int) -> None:
+        from PIL import Image as Pillow
+        from PIL import ImageDraw
 
-    moments = [_moment(source * factor + factor // 2, new) for source in (cut // 2, cut + cut // 2)]
-    top = 120
-    for column in range(factor + 1):
-        n = moments[0] - moments[0] % factor + column
-        left = margin + column * (cell + 12)
-        small = Pillow.fromarray(pictures.made(n)).resize((cell, strip_height), Pillow.Resampling.LANCZOS)
-        page.paste(small, (left, top))
-        is_source = column in (0, factor)
-        draw.rectangle(
-            (left, top + strip_height, left + cell - 1, top + strip_height + 4), _DIM if is_source else _GOOD
+        self.pictures, self.factor = pictures, factor
+        height, width, _ = pictures.truth(0).shape
+        cell = (_WIDTH - 2 * _MARGIN - factor * _GAP) // (factor + 1)
+        close = (_WIDTH - 2 * _MARGIN - 3 * _GAP) // 4
+        self.cell = (cell, round(cell * height / width))
+        self.close_up = (close, round(close * 0.62))
+        self.height = 120 + self.cell[1] + 50 + 2 * (self.close_up[1] + 64) + 250
+        self.image = Pillow.new("RGB", (_WIDTH, self.height), _BACK)
+        self.draw = ImageDraw.Draw(self.image)
+
+    def text(self, at: tuple[float, float], words: str, size: int, colour: Colour = _TEXT) -> None:
+        from PIL import ImageFont
+
+        self.draw.text(at, words, fill=colour, font=ImageFont.load_default(size))
+
+    def panel(self, image: Picture, at: tuple[int, int], label: str, size: int, bar: Colour, words: Colour) -> None:
+        """A picture with a coloured bar and a label below it."""
+        (left, top), (width, height) = at, image.size
+        self.image.paste(image, at)
+        self.draw.rectangle((left, top + height, left + width - 1, top + height + 4), bar)
+        self.text((left, top + height + 10), label, size, words)
+
+    def title(self, model: str, rate: int) -> None:
+        new, blended = self.pictures.psnr, self.pictures.blended_psnr
+        mean, mean_blended = (sum(values.values()) / len(values) for values in (new, blended))
+        self.text((_MARGIN, 26), f"vsvfi demo: {rate} frames a second become {rate * self.factor}", 34)
+        self.text(
+            (_MARGIN, 70),
+            f"model “{model}”: {mean:.2f} dB on {len(new)} new frames against the truth; "
+            f"blending the source frames: {mean_blended:.2f} dB",
+            20,
+            _DIM,
         )
-        label = "source frame" if is_source else f"new: {column}/{factor} of the way, {new[n]:.1f} dB"
-        text((left, top + strip_height + 10), label, 16, _DIM if is_source else _TEXT)
 
-    top += strip_height + 54
-    for n, window in zip(moments, _WINDOWS, strict=True):
-        truth = pictures.truth(n)
-        error = np.clip(np.abs(pictures.made(n).astype(int) - truth) * 4, 0, 255).astype(np.uint8)
+    def strip(self, top: int, moment: int) -> None:
+        """The new frames around a moment, between their source frames."""
+        from PIL import Image as Pillow
+
+        for column in range(self.factor + 1):
+            n = moment - moment % self.factor + column
+            small = Pillow.fromarray(self.pictures.made(n)).resize(self.cell, Pillow.Resampling.LANCZOS)
+            at = (_MARGIN + column * (self.cell[0] + _GAP), top)
+            if column in (0, self.factor):
+                self.panel(small, at, "source frame", 16, _DIM, _DIM)
+            else:
+                label = f"new: {column}/{self.factor} of the way, {self.pictures.psnr[n]:.1f} dB"
+                self.panel(small, at, label, 16, _GOOD, _TEXT)
+
+    def close_ups(self, top: int, model: str, n: int, window: tuple[float, float, float]) -> None:
+        """One new frame closely: blended, made, true, and what differs."""
+        from PIL import Image as Pillow
+
+        made, truth = self.pictures.made(n), self.pictures.truth(n)
+        error = np.clip(np.abs(made.astype(int) - truth) * 4, 0, 255).astype(np.uint8)
         panels: Sequence[tuple[str, Image, Colour]] = (
-            (f"frame blending, {blended[n]:.1f} dB", pictures.blended(n), _POOR),
-            (f"vsvfi “{model}”, {new[n]:.1f} dB", pictures.made(n), _GOOD),
+            (f"frame blending, {self.pictures.blended_psnr[n]:.1f} dB", self.pictures.blended(n), _POOR),
+            (f"vsvfi “{model}”, {self.pictures.psnr[n]:.1f} dB", made, _GOOD),
             ("the truth, drawn at that instant", truth, _DIM),
             (f"difference of “{model}” to the truth, 4 times", error, _DIM),
         )
         for column, (label, image, colour) in enumerate(panels):
-            left = margin + column * (close + 12)
-            crop = Pillow.fromarray(image).crop(_crop(window, close / close_height))
-            page.paste(crop.resize((close, close_height), Pillow.Resampling.BICUBIC), (left, top))
-            draw.rectangle((left, top + close_height, left + close - 1, top + close_height + 4), colour)
-            text((left, top + close_height + 10), label, 17)
-        top += close_height + 58
-    _chart(draw, text, (margin, top + 6, wide - margin, high - 44), new, blended, cut * factor - factor // 2)
-    page.save(path, optimize=True)
+            crop = Pillow.fromarray(image).crop(_crop(window, self.close_up[0] / self.close_up[1]))
+            large = crop.resize(self.close_up, Pillow.Resampling.BICUBIC)
+            self.panel(large, (_MARGIN + column * (self.close_up[0] + _GAP), top), label, 17, colour, _TEXT)
+
+
+def write(path: Path, model: str, pictures: Pictures, *, rate: int, factor: int, cut: int) -> Path:
+    """Draw the sheet and write it as PNG; ``cut`` is the source frame that begins the second scene."""
+    page = _Page(pictures, factor)
+    page.title(model, rate)
+    moments = [_moment(source * factor + factor // 2, pictures.psnr) for source in (cut // 2, cut + cut // 2)]
+    page.strip(120, moments[0])
+    top = 120 + page.cell[1] + 54
+    for n, window in zip(moments, _WINDOWS, strict=True):
+        page.close_ups(top, model, n, window)
+        top += page.close_up[1] + 58
+    box = (_MARGIN, top + 6, _WIDTH - _MARGIN, page.height - 44)
+    _chart(page, box, cut * factor - factor // 2)
+    page.image.save(path, optimize=True)
     return path
 
 
@@ -114,14 +141,10 @@ def _crop(window: tuple[float, float, float], aspect: float) -> tuple[int, int, 
     return round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)
 
 
-def _chart(
-    draw: ImageDraw,
-    text: Callable[..., None],
-    box: tuple[int, int, int, int],
-    new: Mapping[int, float],
-    blended: Mapping[int, float],
-    cut: int,
-) -> None:
+def _chart(page: _Page, box: tuple[int, int, int, int], cut: int) -> None:
+    """PSNR of every new frame over time, with the cut at output frame ``cut``."""
+    draw, text = page.draw, page.text
+    new, blended = page.pictures.psnr, page.pictures.blended_psnr
     left, top, right, bottom = box
     values = [*new.values(), *blended.values()]
     low, high = min(values) - 1, max(values) + 1
