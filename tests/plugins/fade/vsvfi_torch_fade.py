@@ -17,7 +17,7 @@ class TorchFade(TorchBackend):
     """Cross-fades the two middle frames."""
 
     def encode(self, frame: Tensor) -> float:
-        mean = round(float(frame.mean()), 6)
+        mean = round(float(frame.detach().mean()), 6)
         _count("encode", mean)
         return mean
 
