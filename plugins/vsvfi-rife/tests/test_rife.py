@@ -14,12 +14,13 @@ import torch
 import vapoursynth as vs
 from torch import Tensor
 from vsvfi_rife.network import IFNet, build, read_architecture
-from vsvfi_rife.versions import ARCHITECTURES, INFOS, Architecture, model_name
+from vsvfi_rife.versions import ARCHITECTURES, INFOS, model_name
 
 import vsvfi
 from vsvfi.commands.clips import core
 from vsvfi.models import registry, weights
 from vsvfi.models.info import Options
+from vsvfi.nets.ifnet.architecture import Architecture
 from vsvfi.testing import networks
 
 FULL = {versions: dict(IFNet(architecture).state_dict()) for versions, architecture in ARCHITECTURES.items()}

@@ -7,8 +7,9 @@ from typing import Any
 
 from harness import Case, Results
 from torch.nn import functional as F
-from vsvfi_rife.network import Estimate
 from vsvfi_rife.versions import ARCHITECTURES, model_name
+
+from vsvfi.nets.ifnet.network import Estimate
 
 MODELS = {
     f"rife_{version.replace('.', '_')}": model_name(version) for versions in ARCHITECTURES for version in versions

@@ -6,105 +6,52 @@ say which version a file is of (its published name says it too).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from vsvfi.api import BackendInfo, Checkpoint, Layout
+from vsvfi.nets.ifnet.architecture import Architecture, Head
 
-__all__ = ["ARCHITECTURES", "INFOS", "NEWEST", "Architecture", "Head", "model_name"]
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The encoder of single frames: its kind, inner width and output channels.
-
-    ``"linear"`` is two layers without activation, ``"plain"`` four with, ``"clamped"`` the same on frames clamped
-    to [0, 1] and under other names.
-    """
-
-    kind: Literal["linear", "plain", "clamped"]
-    width: int
-    channels: int
-
-    @property
-    def last_layer(self) -> str:
-        """The published name of its last layer."""
-        return {"linear": "encode.1", "plain": "encode.6", "clamped": "encode.cnn3"}[self.kind]
+__all__ = ["ARCHITECTURES", "INFOS", "NEWEST", "model_name"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
-    """A network of RIFE 4 that one or more versions share.
+def _summary(architecture: Architecture) -> str:
+    """What sets it apart, in a few words."""
+    words = f"fast flow in {len(architecture.widths)} steps"
+    if architecture.head:
+        words += ", features of single frames"
+    if architecture.fed_on:
+        words += " and between steps"
+    return words
 
-    Args:
-        widths: channels of the blocks, coarse to fine.
-        scales: the factors by which the blocks' inputs are reduced.
-        style: what a block's convolutions are: with PReLU and a skip around all, with LeakyReLU, or residual ones.
-        outputs: channels of a block's result: 4 of flow, 1 of mask; of the rest, 8 are fed on where there are 13.
-        groups: groups of the residual convolutions.
-        head: the encoder of single frames, from 4.7 on.
-    """
 
-    widths: tuple[int, ...] = (192, 128, 96, 64)
-    scales: tuple[int, ...] = (8, 4, 2, 1)
-    style: Literal["prelu", "leaky", "residual"] = "residual"
-    outputs: int = 6
-    groups: int = 1
-    head: Head | None = None
-
-    @property
-    def multiple(self) -> int:
-        """What frame sizes must be multiples of: the coarsest block halves its input twice."""
-        doubled = 2 if self.style == "prelu" else 1  # for large motion
-        return 4 * max(self.scales) * doubled
-
-    @property
-    def fed_on(self) -> int:
-        """Channels that a block gives the next one besides flow and mask."""
-        return 8 if self.outputs == 13 else 0
-
-    @property
-    def ensembles(self) -> bool:
-        """Whether results may be averaged with those for exchanged frames (not where features are fed on)."""
-        return not self.fed_on
-
-    def summary(self) -> str:
-        """What sets it apart, in a few words."""
-        words = f"fast flow in {len(self.widths)} steps"
-        if self.head:
-            words += ", features of single frames"
-        if self.fed_on:
-            words += " and between steps"
-        return words
-
-    def layout(self) -> Layout:
-        """How a checkpoint of this network is recognised."""
-        shapes: dict[str, tuple[int, ...]] = {
-            f"block{index}.conv0.1.0.weight": (width, width // 2, 3, 3) for index, width in enumerate(self.widths)
-        }
-        absent = [f"block{len(self.widths)}.conv0.1.0.weight"]
-        first = self.widths[0]
-        if self.style == "residual":
-            shapes["block0.convblock.0.conv.weight"] = (first, first // self.groups, 3, 3)
-            shapes["block0.lastconv.0.weight"] = (first, 4 * self.outputs, 4, 4)
-        else:
-            shapes["block0.lastconv.weight"] = (first, self.outputs, 4, 4)
-        if self.style == "prelu":
-            shapes["block0.conv0.0.1.weight"] = (first // 2,)
-        else:
-            absent.append("block0.conv0.0.1.weight")
-        if self.head:
-            shapes[f"{self.head.last_layer}.weight"] = (self.head.width, self.head.channels, 4, 4)
-        else:
-            absent += ["encode.0.weight", "encode.cnn0.weight"]
-        return Layout(
-            has_all=(),
-            has_none=tuple(absent),
-            shapes=tuple(shapes.items()),
-            rename=((r"^block(\d)\.", r"blocks.\1."), (r"^encode\.", "head.")),
-            # Teachers and other networks of the training.
-            ignore=(r"^(?!(block\d|encode)\.)",),
-        )
+def _layout(architecture: Architecture) -> Layout:
+    """How a checkpoint of this network is recognised."""
+    shapes: dict[str, tuple[int, ...]] = {
+        f"block{index}.conv0.1.0.weight": (width, width // 2, 3, 3) for index, width in enumerate(architecture.widths)
+    }
+    absent = [f"block{len(architecture.widths)}.conv0.1.0.weight"]
+    first = architecture.widths[0]
+    if architecture.style == "residual":
+        shapes["block0.convblock.0.conv.weight"] = (first, first // architecture.groups, 3, 3)
+        shapes["block0.lastconv.0.weight"] = (first, 4 * architecture.outputs, 4, 4)
+    else:
+        shapes["block0.lastconv.weight"] = (first, architecture.outputs, 4, 4)
+    if architecture.style == "prelu":
+        shapes["block0.conv0.0.1.weight"] = (first // 2,)
+    else:
+        absent.append("block0.conv0.0.1.weight")
+    if architecture.head:
+        shapes[f"{architecture.head.last_layer}.weight"] = (architecture.head.width, architecture.head.channels, 4, 4)
+    else:
+        absent += ["encode.0.weight", "encode.cnn0.weight"]
+    return Layout(
+        has_all=(),
+        has_none=tuple(absent),
+        shapes=tuple(shapes.items()),
+        rename=((r"^block(\d)\.", r"blocks.\1."), (r"^encode\.", "head.")),
+        # Teachers and other networks of the training.
+        ignore=(r"^(?!(block\d|encode)\.)",),
+    )
 
 
 _LITE = (128, 96, 64, 48)
@@ -145,7 +92,7 @@ def model_name(version: str) -> str:
 def _info(version: str, architecture: Architecture) -> BackendInfo:
     return BackendInfo(
         name=model_name(version),
-        summary=f"RIFE {version}: {architecture.summary()}",
+        summary=f"RIFE {version}: {_summary(architecture)}",
         backend="vsvfi_rife.backend:RIFEBackend",
         build="vsvfi_rife.network:build",
         recipe=f"vsvfi.backends.recipe:{'one_by_one' if architecture.style == 'prelu' else 'recipe'}",
@@ -162,7 +109,7 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
                 license="MIT",
             ),
         ),
-        layouts=(architecture.layout(),),
+        layouts=(_layout(architecture),),
         multiple=architecture.multiple,
         qualities=("balanced", "best") if architecture.ensembles else (),
         supports_flow_scale=True,
