@@ -1,6 +1,7 @@
 """Every network and operator against the recorded results of its reference implementation, one folder for each.
 
-They lie under `$VSVFI_PARITY_DIR`, by default ``../shared/parity`` beside the checkout.
+They lie under `$VSVFI_PARITY_DIR`, by default ``../shared/parity`` beside the checkout, and under
+`$VSVFI_PARITY_MORE_DIR`, by default the folder ``parity-more`` beside the former.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ NO_CASES = "no recorded cases: set VSVFI_PARITY_DIR to their folder"
 
 def case_folders() -> list[Path]:
     """Every folder that holds recorded cases."""
-    root = Path(os.environ.get("VSVFI_PARITY_DIR", DEFAULT))
-    return [spec.parent for spec in sorted(root.glob("*/spec.json"))]
+    first = Path(os.environ.get("VSVFI_PARITY_DIR", DEFAULT))
+    more = Path(os.environ.get("VSVFI_PARITY_MORE_DIR", first.parent / "parity-more"))
+    return [spec.parent for root in dict.fromkeys((first, more)) for spec in sorted(root.glob("*/spec.json"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,6 +23,7 @@ _MODULES = (
     "film",
     "flow",
     "gimm_vfi",
+    "gmfss",
     "ifrnet",
     "jnmr",
     "m2m",

@@ -20,6 +20,7 @@ def _info(size: str, width: int) -> BackendInfo:
         name=f"upr-{size}",
         summary="a small recurrent network from coarse to fine, for flow and frame alike",
         build="vsvfi.backends.upr.network:build",
+        recipe="vsvfi.backends.recipe:recipe",
         backend="vsvfi.backends.upr.backend:UPRBackend",
         title="A Unified Pyramid Recurrent Network for Video Frame Interpolation",
         arxiv="2211.03456",

@@ -19,7 +19,7 @@ from vsvfi.nets.blocks import conv, conv_leaky, in_float32
 from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.ops import correlation, forward_splat
 
-__all__ = ["FLOW_HEADS", "Frame", "Level", "UPRNet", "UPRState", "build", "example", "levels_of"]
+__all__ = ["FLOW_HEADS", "Frame", "Level", "UPRNet", "UPRState", "build", "create", "example", "levels_of"]
 
 FLOW_HEADS = (r"^motion\.flow\.", r"^synthesis\.pred\.")
 
@@ -243,6 +243,11 @@ class UPRNet(nn.Module):
 def build(shapes: Shapes) -> UPRNet:
     """The network whose state dict has these shapes."""
     return UPRNet(shapes["features.0.0.weight"][0])
+
+
+def create(name: str) -> UPRNet:
+    """The untrained network of the model called ``name``, at its published size."""
+    return UPRNet({"upr-base": 16, "upr-large": 24, "upr-llarge": 32}[name])
 
 
 def example(_name: str) -> UPRNet:

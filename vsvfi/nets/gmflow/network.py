@@ -92,8 +92,10 @@ class GMFlow(nn.Module):
         normalised = torch.stack(
             [(frame[:, 0] - 0.485) / 0.229, (frame[:, 1] - 0.456) / 0.224, (frame[:, 2] - 0.406) / 0.225], 1
         )
-        eighth, quarter = self.backbone(normalised)
-        return FrameFeatures(eighth.float(), quarter.float())
+        # Halves would move the flow by pixels: which position fits best hangs on small differences between features.
+        with torch.autocast(frame.device.type, enabled=False):
+            eighth, quarter = self.backbone(normalised.float())
+        return FrameFeatures(eighth, quarter)
 
     def flow(self, first: FrameFeatures, second: FrameFeatures) -> Tensor:
         """The flow ``(N, 2, H, W)`` in pixels from ``first`` to ``second``."""
