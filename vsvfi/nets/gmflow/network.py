@@ -78,7 +78,10 @@ class Propagation(nn.Module):
 
 
 class GMFlow(nn.Module):
-    """Optical flow by comparing all positions at 1/8 of the size, then neighbours at 1/4."""
+    """Optical flow by comparing all positions at 1/8 of the size, then neighbours at 1/4.
+
+    It runs in fp32 under autocast, too: small differences of features decide which position fits best.
+    """
 
     def __init__(self, channels: int = 128, layers: int = 6) -> None:
         super().__init__()
@@ -92,25 +95,26 @@ class GMFlow(nn.Module):
         normalised = torch.stack(
             [(frame[:, 0] - 0.485) / 0.229, (frame[:, 1] - 0.456) / 0.224, (frame[:, 2] - 0.406) / 0.225], 1
         )
-        # Halves would move the flow by pixels: which position fits best hangs on small differences between features.
         with torch.autocast(frame.device.type, enabled=False):
             eighth, quarter = self.backbone(normalised.float())
         return FrameFeatures(eighth, quarter)
 
     def flow(self, first: FrameFeatures, second: FrameFeatures) -> Tensor:
         """The flow ``(N, 2, H, W)`` in pixels from ``first`` to ``second``."""
-        matched0, matched1 = self.transformer(first.eighth, second.eighth, WINDOWS[0])
-        return self._from_coarse(matched0, matched1, first.quarter, second.quarter)
+        with torch.autocast(first.eighth.device.type, enabled=False):
+            matched0, matched1 = self.transformer(first.eighth, second.eighth, WINDOWS[0])
+            return self._from_coarse(matched0, matched1, first.quarter, second.quarter)
 
     def flows(self, first: FrameFeatures, second: FrameFeatures) -> tuple[Tensor, Tensor]:
         """The flows from ``first`` to ``second`` and back: `flow` both ways, with the coarse features made once."""
-        ahead, back = self.transformer(first.eighth, second.eighth, WINDOWS[0])
-        both = self._from_coarse(
-            torch.cat((ahead, back)),
-            torch.cat((back, ahead)),
-            torch.cat((first.quarter, second.quarter)),
-            torch.cat((second.quarter, first.quarter)),
-        )
+        with torch.autocast(first.eighth.device.type, enabled=False):
+            ahead, back = self.transformer(first.eighth, second.eighth, WINDOWS[0])
+            both = self._from_coarse(
+                torch.cat((ahead, back)),
+                torch.cat((back, ahead)),
+                torch.cat((first.quarter, second.quarter)),
+                torch.cat((second.quarter, first.quarter)),
+            )
         flow01, flow10 = both.chunk(2)
         return flow01, flow10
 
@@ -138,13 +142,10 @@ class GMFlow(nn.Module):
         return flow + self.match_locally(first, second), first
 
     def _from_coarse(self, matched0: Tensor, matched1: Tensor, quarter0: Tensor, quarter1: Tensor) -> Tensor:
-        with torch.autocast(matched0.device.type, enabled=False):
-            flow = self.feature_flow_attn(matched0, self.match_globally(matched0, matched1), everywhere=True)
+        flow = self.feature_flow_attn(matched0, self.match_globally(matched0, matched1), everywhere=True)
         flow, features = self.refine(quarter0, quarter1, flow)
-        with torch.autocast(matched0.device.type, enabled=False):
-            flow = self.feature_flow_attn(features, flow, everywhere=False)
-        mask = self.upsampler(torch.cat((flow, features), 1))
-        return convex_upsample(flow, mask.float(), 4)
+        flow = self.feature_flow_attn(features, flow, everywhere=False)
+        return convex_upsample(flow, self.upsampler(torch.cat((flow, features), 1)), 4)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow ``(N, 2, H, W)`` in pixels between RGB frames ``(N, 3, H, W)`` in [0, 1]."""

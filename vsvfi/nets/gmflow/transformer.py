@@ -111,12 +111,12 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(_Layer(channels) for _ in range(layers))
 
     def forward(self, first: Tensor, second: Tensor, windows: int) -> tuple[Tensor, Tensor]:
-        """Two maps ``(N, C, H, W)``, H and W multiples of ``windows`` (a side), to two of the same shape, fp32."""
+        """Two maps ``(N, C, H, W)``, H and W multiples of ``windows`` (a side), to two of the same shape."""
         n, channels, height, width = first.shape
         both = torch.cat((first, second)).permute(0, 2, 3, 1)
         code = position_code(height // windows, width // windows, channels, both.device)
         both = both + code.repeat(windows, windows, 1)
         for index, layer in enumerate(self.layers):
             both = layer(both, windows, index % 2 == 1)
-        result = both.permute(0, 3, 1, 2).float()
+        result = both.permute(0, 3, 1, 2)
         return result[:n].contiguous(), result[n:].contiguous()
