@@ -22,17 +22,23 @@ struct Sums {
   float difference, contrast;
 };
 
+// Where block k of `count` starts, evenly spread over `size` samples.
+int start_of(int k, int count, int size) {
+  return count > 1 ? static_cast<int>(static_cast<int64_t>(k) * (size - kBlock) / (count - 1)) : 0;
+}
+
 // For each block of one thumbnail, what is left of it after its best match in the other.
 Sums unmatched(const float* from, const float* to, int width, int height) {
+  const std::ptrdiff_t stride = width;
   Sums out = {0.0f, 0.0f};
-  const int columns = (width + kBlock - 1) / kBlock, rows = (height + kBlock - 1) / kBlock;
+  const int columns = (width - 1) / kBlock + 1, rows = (height - 1) / kBlock + 1;
   for (int row = 0; row < rows; ++row) {
-    const int y = rows > 1 ? row * (height - kBlock) / (rows - 1) : 0;
+    const int y = start_of(row, rows, height);
     for (int column = 0; column < columns; ++column) {
-      const int x = columns > 1 ? column * (width - kBlock) / (columns - 1) : 0;
+      const int x = start_of(column, columns, width);
       Vec8 block[kBlock], sum = {}, squares = {};
       for (int r = 0; r < kBlock; ++r) {
-        block[r] = load8(from + (y + r) * width + x);
+        block[r] = load8(from + (y + r) * stride + x);
         sum += block[r];
         squares += block[r] * block[r];
       }
@@ -40,10 +46,10 @@ Sums unmatched(const float* from, const float* to, int width, int height) {
       const float contrast = std::max(sum8(squares) - total * total / kSamples, 0.0f) + kFloor * kSamples;
       float best = contrast * kWorst * kWorst;
       const auto compare = [&](int u, int v) {
-        const float* there = to + (y + v) * width + x + u;
+        const float* there = to + (y + v) * stride + x + u;
         Vec8 sums = {}, squared = {};
         for (int r = 0; r < kBlock; ++r) {
-          const Vec8 d = load8(there + r * width) - block[r];
+          const Vec8 d = load8(there + r * stride) - block[r];
           sums += d;
           squared += d * d;
         }

@@ -21,7 +21,7 @@ from vsvfi.filter.durations import agrees, check_duration
 from vsvfi.filter.masks import attach, mixed
 from vsvfi.filter.settings import check_declared, check_settings
 from vsvfi.filter.times import check_reachable, plan_timeline
-from vsvfi.filter.windows import Frames, listed, windows_node
+from vsvfi.filter.windows import Frames, check_clip, listed, windows_node
 from vsvfi.models import weights
 from vsvfi.timeline import Uniform
 
@@ -29,27 +29,6 @@ __all__ = ["plan_interpolate"]
 
 CUT_MODES = ("hold", "nearest", "blend")
 """As the native node numbers them."""
-
-
-def check_clip(clip: vs.VideoNode) -> None:
-    """Refuse clips that have no one format and size.
-
-    Raises:
-        VsvfiError: what the clip is, and what to do.
-    """
-    if clip.format is None or clip.format.color_family == vs.UNDEFINED:
-        raise VsvfiError(
-            "the clip's format varies; convert it first, for example with resize.Bicubic(format=vs.YUV420P8)"
-        )
-    if clip.format.sample_type == vs.INTEGER and clip.format.bits_per_sample > 16:
-        raise VsvfiError(
-            f"the clip is {clip.format.name}: integers of 8 to 16 bits, half and float can be interpolated; convert it "
-            f"first, for example with resize.Bicubic(format=vs.{clip.format.replace(bits_per_sample=16).name.upper()})"
-        )
-    if clip.width == 0 or clip.height == 0:
-        raise VsvfiError(
-            "the clip's size varies; scale it first, for example with resize.Bicubic(width=..., height=...)"
-        )
 
 
 def check_progressive(props: Mapping[str, Any], n: int) -> None:

@@ -15,12 +15,44 @@ from vsvfi.filter import scenes as detector
 from vsvfi.filter.scenes import confine
 from vsvfi.filter.settings import check_threshold
 
-__all__ = ["Frames", "detect_scenes", "listed", "windows_node"]
+__all__ = ["Frames", "check_clip", "detect_scenes", "listed", "windows_node"]
 
 PREVIOUS, NEXT = "_SceneChangePrev", "_SceneChangeNext"
 
+MAX_SIDE = 2**24
+"""Samples: beyond this, positions are no longer exact in fp32."""
+
+MAX_PIXELS = 2**30
+"""Kernels count the cells of a frame in 32 bits."""
+
 type Frames = vs.VideoFrame | list[vs.VideoFrame]
 """VapourSynth hands over lists of one element as that element."""
+
+
+def check_clip(clip: vs.VideoNode) -> None:
+    """Refuse clips that have no one format and size, and sizes beyond what is computed with.
+
+    Raises:
+        VsvfiError: what the clip is, and what to do.
+    """
+    if clip.format is None or clip.format.color_family == vs.UNDEFINED:
+        raise VsvfiError(
+            "the clip's format varies; convert it first, for example with resize.Bicubic(format=vs.YUV420P8)"
+        )
+    if clip.width == 0 or clip.height == 0:
+        raise VsvfiError(
+            "the clip's size varies; scale it first, for example with resize.Bicubic(width=..., height=...)"
+        )
+    if clip.format.sample_type == vs.INTEGER and clip.format.bits_per_sample > 16:
+        raise VsvfiError(
+            f"the clip is {clip.format.name}: integers of 8 to 16 bits, half and float can be interpolated; convert it "
+            f"first, for example with resize.Bicubic(format=vs.{clip.format.replace(bits_per_sample=16).name.upper()})"
+        )
+    if max(clip.width, clip.height) > MAX_SIDE or clip.width * clip.height > MAX_PIXELS:
+        raise VsvfiError(
+            f"frames of {clip.width}x{clip.height} are too large: at most {MAX_SIDE} samples a side and "
+            f"{MAX_PIXELS} in all"
+        )
 
 
 def _gather(
@@ -65,10 +97,9 @@ def detect_scenes(clip: vs.VideoNode, threshold: float | None = None, name: str 
         name: the function that errors are reported for.
 
     Raises:
-        VsvfiError: the threshold is out of its range, or the clip's format varies.
+        VsvfiError: the threshold is out of its range, or the clip's format or size varies.
     """
-    if clip.format is None or clip.width == 0:
-        raise VsvfiError("the clip's format or size varies; convert it first")
+    check_clip(clip)
     limit = check_threshold("threshold", threshold) or detector.DEFAULT_THRESHOLD
     features: OnceCache[int, detector.Features] = OnceCache(
         4 * (detector.BEFORE + detector.AFTER) + 4 * vs.core.num_threads
