@@ -31,7 +31,7 @@ def one_line(error: BaseException) -> str:
 
 
 def error_line(error: BaseException, context: str = "") -> str:
-    """The line that a user reads, after ``context`` where the error is unexpected.
+    """The line that a user reads, after ``context`` and the error's notes where it is unexpected.
 
     An error that is not a `VsvfiError` is a bug, ours or a third party's: ``VSVFI_DEBUG=1`` prints its traceback.
     """
@@ -41,7 +41,9 @@ def error_line(error: BaseException, context: str = "") -> str:
         return missing_package(error)
     if os.environ.get("VSVFI_DEBUG"):
         traceback.print_exception(error)
-    where = f"{context}: " if context else ""
+    where = "".join(f"{text}: " for text in (context, *getattr(error, "__notes__", ())) if text)
+    if isinstance(error, MemoryError):
+        return f"{where}out of memory"
     return f"{where}{one_line(error)} (VSVFI_DEBUG=1 shows where)"
 
 

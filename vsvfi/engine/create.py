@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import vapoursynth as vs
 
@@ -51,7 +52,7 @@ def create_engine(
     if info.planes:
         from vsvfi.engine.planes import PlaneEngine
 
-        return PlaneEngine(info, load_object(info.backend)(info, settings.options), core)
+        return PlaneEngine(info, _backend(info, settings.options), core)
     paths = weights.locate(info, settings.weights) if info.build else []
     try:
         from torch import nn
@@ -65,7 +66,7 @@ def create_engine(
     network = weights.assemble(info, [weights.read(path) for path in paths]) if info.build else nn.Identity()
     return TorchEngine(
         info,
-        load_object(info.backend)(info, network.to(device), settings.options),
+        _backend(info, network.to(device), settings.options),
         core,
         device=device,
         dtype=dtype,
@@ -74,3 +75,11 @@ def create_engine(
         timesteps_after=timesteps_after,
         warn=warn,
     )
+
+
+def _backend(info: BackendInfo, *arguments: Any) -> Any:
+    try:
+        return load_object(info.backend)(info, *arguments)
+    except BaseException as error:
+        error.add_note(f"model {info.name!r} cannot be created")
+        raise

@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 from vsvfi.errors import VsvfiError
 from vsvfi.models.info import PlaneFrame
 
-__all__ = ["Color", "check_finite", "crossfade", "new_frame", "plane_frame", "read_color", "writable_planes"]
+__all__ = [
+    "Color",
+    "check_finite",
+    "crossfade",
+    "new_frame",
+    "number_of",
+    "plane_frame",
+    "read_color",
+    "writable_planes",
+]
 
 _FAMILIES: dict[vs.ColorFamily, Literal["GRAY", "RGB", "YUV"]] = {vs.GRAY: "GRAY", vs.RGB: "RGB", vs.YUV: "YUV"}
-
-_UNSPECIFIED = (None, vs.MATRIX_UNSPECIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +36,42 @@ class Color:
     chroma_location: int
 
 
+def number_of(props: Mapping[str, Any], name: str) -> int | None:
+    """A frame property that is one whole number; None where it is not set.
+
+    Raises:
+        VsvfiError: it is set to something else.
+    """
+    value = props.get(name)
+    if value is not None and not isinstance(value, int):
+        raise VsvfiError(
+            f"the frame property {name} must be one whole number, got {value!r}; set it with std.SetFrameProps, or "
+            "remove it with std.RemoveFrameProps"
+        )
+    return value
+
+
 def read_color(props: Mapping[str, Any], family: str, width: int, height: int) -> Color:
     """The colour description of a frame.
 
     Where properties are missing: RGB is full range, everything else limited; the matrix is BT.709 from 1280 wide or
     577 high on, else SMPTE 170M; chroma is sited left.
+
+    Raises:
+        VsvfiError: one of the properties is not a number.
     """
-    if "_Range" in props:
-        full = props["_Range"] == 1
-    elif "_ColorRange" in props:  # the older property, inverted
-        full = props["_ColorRange"] == 0
+    is_full, is_limited = number_of(props, "_Range"), number_of(props, "_ColorRange")
+    if is_full is not None:
+        full = is_full == 1
+    elif is_limited is not None:  # the older property, inverted
+        full = is_limited == 0
     else:
         full = family == "RGB"
-    matrix = props.get("_Matrix")
-    if matrix in _UNSPECIFIED or (matrix == vs.MATRIX_RGB and family == "YUV"):
+    location = number_of(props, "_ChromaLocation")
+    matrix = number_of(props, "_Matrix")
+    if matrix in (None, vs.MATRIX_UNSPECIFIED) or (matrix == vs.MATRIX_RGB and family == "YUV"):
         matrix = vs.MATRIX_BT709 if width >= 1280 or height > 576 else vs.MATRIX_ST170_M
-    return Color(int(matrix), full, int(props.get("_ChromaLocation", vs.CHROMA_LEFT)))
+    return Color(int(matrix), full, int(vs.CHROMA_LEFT if location is None else location))
 
 
 def plane_frame(frame: vs.VideoFrame) -> PlaneFrame:

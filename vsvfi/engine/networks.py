@@ -17,6 +17,7 @@ from vsvfi.compiled.stages import is_enabled
 from vsvfi.engine.base import Engine, Request
 from vsvfi.engine.caches import Turnstile
 from vsvfi.engine.color import layout_of, pack, unpack
+from vsvfi.engine.contract import broken_contract
 from vsvfi.engine.frames import check_finite, new_frame, plane_frame, read_color, writable_planes
 from vsvfi.engine.graphs import CudaGraph, Graphs
 from vsvfi.engine.lanes import Lane, stream_on
@@ -122,9 +123,12 @@ class TorchEngine(Engine):
         margins = self._margins(source)
         layout = self._layout(source).scaled(scale)
         frame = synthesis.frame(job)
+        finite = torch.isfinite(frame).all()
         host = job.lane.download(rgb_to_planes(frame, layout, margins.left * scale, margins.top * scale))
         made = new_frame(self.core, source, scale)
         job.lane.finish()
+        if not finite:
+            raise broken_contract(self.info, "made a frame that holds NaN or infinity")
         unpack(host, layout, writable_planes(made))
         return made
 

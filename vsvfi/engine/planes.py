@@ -9,6 +9,7 @@ import vapoursynth as vs
 
 from vsvfi.engine.base import Engine, Request
 from vsvfi.engine.caches import OnceCache
+from vsvfi.engine.contract import MarkedPlanes
 from vsvfi.engine.frames import check_finite, new_frame, plane_frame, writable_planes
 from vsvfi.models.info import BackendInfo, PlaneBackend, PlaneFrame
 
@@ -29,7 +30,10 @@ class PlaneEngine(Engine):
         """The new frame."""
         state = self._prepared.get(request.index, partial(self._prepare, request))
         frame = new_frame(self.core, request.frames[request.index[0]], self.info.spatial_scale)
-        self.backend.synthesize(state, request.t, writable_planes(frame))
+        planes = writable_planes(frame)
+        marked = MarkedPlanes(planes)
+        self.backend.synthesize(state, request.t, planes)
+        marked.check(self.info, planes)
         return frame
 
     def _prepare(self, request: Request) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from vsvfi.backends.base import TorchBackend
 from vsvfi.engine.base import Request, recursion_depth, window_offsets
 from vsvfi.engine.caches import OnceCache
+from vsvfi.engine.checks import check_frames, unchanged
 from vsvfi.engine.graphs import Graphs
 from vsvfi.engine.lanes import Lane, Made
 
@@ -23,6 +25,9 @@ type Key = int | tuple[Key, ...]
 type Steps = tuple[Fraction, ...]
 
 MIDDLE = Fraction(1, 2)
+
+WATCHED = 4
+"""Calls of a backend after which its window is compared with what it was; each costs two passes over the frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Synthesis:
         self._timesteps_after = timesteps_after
         self._window = backend.info.window
         self._middle = self._window.index(0)
+        self._watched = 0
         frames = 2 * streams + 2 * len(self._window) + 2
         self._frames: OnceCache[Key, Made[Tensor]] = OnceCache(frames)
         self._encoded: OnceCache[Key, Made[Any]] = OnceCache(frames)
@@ -75,7 +81,9 @@ class Synthesis:
         """The requested frame, ``(1, 3, H, W)``, padded; good until the lane's next job."""
         request = job.request
         if request.t == 0:
-            return self.backend.source_frame(self._state(request.index, job), self._middle)
+            source = self._source(request.index[self._middle], job)
+            frame = self.backend.source_frame(self._state(request.index, job), self._middle)
+            return check_frames(self.backend.info, frame, 1, source)
         if self.backend.info.timesteps == "midpoint":
             return self._midpoint_frame(job)
         steps = self._batch(request)
@@ -96,10 +104,13 @@ class Synthesis:
         return tuple(steps[start : start + size])
 
     def _synthesize(self, window: tuple[Key, ...], steps: Sequence[Fraction], job: Job, *, kept: bool) -> Tensor:
-        state = self._state(window, job)
+        sources = [self._source(key, job) for key in window]
         timesteps = job.lane.numbers([float(t) for t in steps])
-        frames: Tensor = job.graphs.run("synthesize", self.backend.synthesize, state, timesteps, kept=kept)
-        return frames
+        self._watched += 1
+        with unchanged(self.backend.info, sources) if self._watched <= WATCHED else nullcontext():
+            state = self._state(window, job)
+            frames: Tensor = job.graphs.run("synthesize", self.backend.synthesize, state, timesteps, kept=kept)
+        return check_frames(self.backend.info, frames, len(steps), sources[0])
 
     def _state(self, window: tuple[Key, ...], job: Job) -> Any:
         return job.once(self._prepared, window, lambda: self._prepare(window, job))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,9 @@ __all__ = ["agrees", "check_duration", "duration_of", "durations_to_place_by", "
 
 TOLERANCE = Fraction(1, 1000)
 """Seconds by which a duration may differ from 1/rate: Matroska rounds the times of frames to milliseconds."""
+
+PROGRESS = 5.0
+"""Seconds between two messages while durations are read."""
 
 
 def duration_of(props: Mapping[str, Any]) -> Fraction | None:
@@ -59,7 +63,14 @@ def read_durations(clip: vs.VideoNode) -> list[Fraction]:
         VsvfiError: another frame has none, or one that is not above 0.
     """
     durations: list[Fraction] = []
+    reported = time.monotonic()
     for n, frame in enumerate(clip.frames(close=True)):
+        if time.monotonic() - reported > PROGRESS:
+            reported = time.monotonic()
+            vs.core.log_message(
+                vs.MESSAGE_TYPE_INFORMATION,
+                f"vsvfi.Interpolate: reading the durations of frames: {n} of {clip.num_frames}",
+            )
         duration = duration_of(frame.props)
         if duration is None and durations and n == clip.num_frames - 1:
             duration = durations[-1]

@@ -14,7 +14,7 @@ import vapoursynth as vs
 
 from vsvfi.engine.base import Engine, Request, window_offsets
 from vsvfi.engine.create import create_engine
-from vsvfi.engine.frames import crossfade, new_frame, plane_frame, writable_planes
+from vsvfi.engine.frames import crossfade, new_frame, number_of, plane_frame, writable_planes
 from vsvfi.errors import VsvfiError, error_line
 from vsvfi.filter.arguments import complete
 from vsvfi.filter.durations import agrees, check_duration
@@ -37,7 +37,7 @@ def check_progressive(props: Mapping[str, Any], n: int) -> None:
     Raises:
         VsvfiError: frame ``n`` is interlaced by its properties.
     """
-    if props.get("_FieldBased", 0) > 0:
+    if (number_of(props, "_FieldBased") or 0) > 0:
         raise VsvfiError(
             f"frame {n} is field-based (interlaced); deinterlace the clip first (bwdif.Bwdif or QTGMC), or, "
             "if it is progressive, clear the flag with std.SetFieldBased(value=0)"
@@ -73,6 +73,10 @@ def plan_interpolate(clip: vs.VideoNode, **given: Any) -> dict[str, Any]:
     )
     offsets = window_offsets(info, depth)
     rate = timeline.rate(clip.fps)
+    if max(rate.as_integer_ratio()) >= 2**63:
+        raise VsvfiError(
+            f"the output's frame rate would be {rate}, beyond 64 bits; give the clip a simpler rate with std.AssumeFPS"
+        )
     plan: dict[str, Any] = {
         "clip": source,
         "render": _render_function(engine, offsets, settings.blend, clip if steady else None),

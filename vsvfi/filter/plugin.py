@@ -7,7 +7,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsvfi.errors import error_line, one_line
+from vsvfi.errors import VsvfiError, error_line, one_line
 from vsvfi.filter.plan import plan_interpolate
 from vsvfi.filter.windows import detect_scenes
 from vsvfi.models.availability import usable_models
@@ -22,11 +22,18 @@ def _guarded(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
         try:
             return function(**arguments)
         except vs.Error as error:
-            return {"error": f"the clip cannot be read: {one_line(error).removeprefix('Error: ')}"}
+            return {"error": f"the clip cannot be read: {_last_line(error)}"}
         except BaseException as error:
             return {"error": error_line(error)}
 
     return call
+
+
+def _last_line(error: vs.Error) -> str:
+    """What an error of VapourSynth's says: where it is a traceback, its last line."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    traceback = any(line.startswith("Traceback") for line in lines)
+    return one_line(VsvfiError(lines[-1] if traceback else " ".join(lines)))
 
 
 FUNCTIONS: dict[str, Callable[..., dict[str, Any]]] = {

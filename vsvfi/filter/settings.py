@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,6 +43,8 @@ def check_declared(arguments: Mapping[str, Any]) -> None:
         value = arguments[argument.name]
         if value is None:
             continue
+        if argument.kind.startswith("data") and not all(isinstance(text, str) for text in _strings(value)):
+            raise VsvfiError(f"{argument.name} must be text, got {value!r}")
         if argument.choices:
             _check_choice(argument.name, value, argument.choices)
         if argument.bounds and not argument.bounds[0] <= value <= argument.bounds[1]:
@@ -116,7 +119,7 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _strings(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+    return () if value is None else (value,) if isinstance(value, str | bytes) else tuple(value)
 
 
 def _quality(info: BackendInfo, value: str | None) -> str:
@@ -148,9 +151,8 @@ def _tile(value: int | Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def _device_name(info: BackendInfo, device: str) -> str:
-    kind, _, number = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
+    if not re.fullmatch("auto|cpu|mps|cuda(:[0-9]{1,3})?", device):
         raise VsvfiError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}")
-    if info.planes and kind in ("cuda", "mps"):
+    if info.planes and device.startswith(("cuda", "mps")):
         raise VsvfiError(f"model {info.name!r} runs on the CPU only; use device='auto', got {device!r}")
     return device

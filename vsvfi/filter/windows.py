@@ -8,7 +8,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsvfi.engine.caches import OnceCache
-from vsvfi.engine.frames import plane_frame
+from vsvfi.engine.frames import number_of, plane_frame
 from vsvfi.errors import VsvfiError, error_line
 from vsvfi.filter import duplicates
 from vsvfi.filter import scenes as detector
@@ -154,7 +154,7 @@ def windows_node(
             if not scenes or not is_boundary(k):
                 return False
             before, after = around[k - 1 - first].props, around[k - first].props
-            return bool(before.get(NEXT, 0)) or bool(after.get(PREVIOUS, 0))
+            return bool(number_of(before, NEXT)) or bool(number_of(after, PREVIOUS))
 
         def features_of(k: int) -> duplicates.Features:
             return features.get(k, lambda: duplicates.describe(plane_frame(around[k - first])))

@@ -163,6 +163,22 @@ class BackendInfo(NetworkInfo):
     planes: bool = False
     bundled: str = ""
 
+    def __post_init__(self) -> None:
+        window = tuple(self.window)
+        if not (2 <= len(window) <= 8 and len(window) % 2 == 0 and window == tuple(range(window[0], window[-1] + 1))):
+            raise ValueError(f"model {self.name!r}: window must be 2, 4, 6 or 8 consecutive offsets, got {window}")
+        if window[len(window) // 2 - 1] != 0:
+            raise ValueError(f"model {self.name!r}: the middle of window must be 0, 1, got {window}")
+        if self.timesteps not in ("any", "midpoint"):
+            raise ValueError(f"model {self.name!r}: timesteps must be 'any' or 'midpoint', got {self.timesteps!r}")
+        for name in ("spatial_scale", "multiple", "minimum"):
+            if not (isinstance(value := getattr(self, name), int) and 1 <= value <= 4096):
+                raise ValueError(f"model {self.name!r}: {name} must be from 1 to 4096, got {value!r}")
+        if ":" not in self.backend:
+            raise ValueError(
+                f"model {self.name!r}: backend must be an import path 'module:class', got {self.backend!r}"
+            )
+
     @property
     def needs_weights(self) -> bool:
         """Whether the model cannot run before the user adds weights."""
