@@ -156,10 +156,10 @@ def damaged(path: Path, damage: str) -> Path:
     ("damage", "message"),
     [
         ("truncated", "is damaged or not a weights file"),
-        ("text", "cannot be opened safely as weights"),
+        ("text", "is no weights file"),
         ("another model", "these are not weights of sepconv"),
-        ("empty", "is damaged or not a weights file"),
-        ("a lying header", "is damaged or not a weights file"),
+        ("empty", "is empty"),
+        ("a lying header", "is no weights file"),
     ],
 )
 def test_weights_that_cannot_be_used(tmp_path: Path, damage: str, message: str) -> None:
