@@ -60,11 +60,10 @@ def read_color(props: Mapping[str, Any], family: str, width: int, height: int) -
     Raises:
         VsvfiError: one of the properties is not a number.
     """
-    is_full, is_limited = number_of(props, "_Range"), number_of(props, "_ColorRange")
-    if is_full is not None:
-        full = is_full == 1
-    elif is_limited is not None:  # the older property, inverted
-        full = is_limited == 0
+    if "_Range" in props:
+        full = number_of(props, "_Range") == 1
+    elif "_ColorRange" in props:  # the older property, inverted
+        full = number_of(props, "_ColorRange") == 0
     else:
         full = family == "RGB"
     location = number_of(props, "_ChromaLocation")

@@ -174,10 +174,6 @@ class BackendInfo(NetworkInfo):
         for name in ("spatial_scale", "multiple", "minimum"):
             if not (isinstance(value := getattr(self, name), int) and 1 <= value <= 4096):
                 raise ValueError(f"model {self.name!r}: {name} must be from 1 to 4096, got {value!r}")
-        if ":" not in self.backend:
-            raise ValueError(
-                f"model {self.name!r}: backend must be an import path 'module:class', got {self.backend!r}"
-            )
 
     @property
     def needs_weights(self) -> bool:
