@@ -34,7 +34,7 @@ FAULTS = {
     "integers of 32 bits": (
         "form = core.query_video_format(vs.GRAY, vs.INTEGER, 32)\n"
         "core.std.BlankClip(format=form.id).vsvfi.Interpolate()",
-        r"integers of 32 bits are not supported; convert the clip",
+        r"the clip is Gray32: integers of 8 to 16 bits, half and float can be interpolated; convert it first",
     ),
     # Properties
     "a list as matrix": (
