@@ -31,7 +31,12 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
 # Pages of models show what needs weights.
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("development/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("development/*.md")),
+    *sorted(DOCS.glob("guide/*.md")),
+]
 ELSEWHERE = ("pip", "python3", "git", "source")
 """Commands that change the environment: what they do is tested where it can be undone (test_wheel.py, dev.py)."""
 
@@ -217,6 +222,15 @@ def test_every_example_named_exists() -> None:
     for page in PAGES:
         for name in re.findall(r"examples/([\w-]+\.vpy)", page.read_text()):
             assert (ROOT / "examples" / name).is_file(), f"{page.name} names {name}"
+
+
+def test_links_of_the_readme_work_on_the_package_index() -> None:
+    """They are absolute, and lead to files of this checkout."""
+    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    for target in targets:
+        assert target.startswith("https://"), f"{target} leads nowhere on the package index"
+        inside = re.fullmatch(r"https://(?:raw\.githubusercontent|github)\.com/vsvfi/vsvfi/(?:blob/)?main/(.+)", target)
+        assert inside is None or (ROOT / inside[1]).is_file(), target
 
 
 def test_every_file_that_contributors_are_sent_to_exists() -> None:

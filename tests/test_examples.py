@@ -34,6 +34,7 @@ EXPECTED = {
     "hdr.vpy": (16, FILM * 2, "420p10"),
     "own-scene-detector.vpy": (16, FILM * 2, "420mpeg2"),
     "arguments.vpy": (16, FILM * 2, "420mpeg2"),
+    "mask.vpy": (16, FILM * 2, "420mpeg2"),
     "slow-motion.vpy": (64, FILM, "420mpeg2"),
     "variable-frame-rate.vpy": (21, Fraction(60), "420mpeg2"),
 }

@@ -27,9 +27,10 @@ def duration_of(props: Mapping[str, Any]) -> Fraction | None:
 
 
 def agrees(props: Mapping[str, Any], fps: Fraction) -> bool:
-    """Whether a frame lasts as long as its clip's rate says, or does not say how long."""
+    """Whether a frame lasts as long as its clip's rate says, or says nothing of use."""
     duration = duration_of(props)
-    return duration is None or fps == 0 or abs(duration - 1 / fps) <= TOLERANCE
+    # mpv answers requests while a script is evaluated with a black frame that lasts 0 s.
+    return duration is None or duration <= 0 or fps == 0 or abs(duration - 1 / fps) <= TOLERANCE
 
 
 def durations_to_place_by(clip: vs.VideoNode, timing: str) -> list[Fraction] | None:
