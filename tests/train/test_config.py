@@ -26,7 +26,7 @@ def test_configs_of_the_repository_are_valid(path: Path) -> None:
         ({"run": {"steps": "many"}}, r"run\.steps must be a int, got 'many'"),
         ({"run": {"steps": True}}, r"run\.steps must be a int, got True"),
         ({"run": {"steps": 0}}, r"run\.steps must be between 1 and 1e\+09, got 0"),
-        ({"run": {"precision": "fp8"}}, r"run\.precision must be one of 'fp32', 'bf16', got 'fp8'"),
+        ({"run": {"precision": "fp8"}}, r"run\.precision must be one of 'fp32', 'bf16', 'fp16', got 'fp8'"),
         ({"run": 3}, r"run must be a table, got 3"),
         ({"model": 3}, r"model must be a table, got 3"),
         ({"data": {"scenes": 0.5}}, r"data\.footage must list videos"),

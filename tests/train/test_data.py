@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def config(**data: Any) -> Config:
     return parse_config({"data": small | data, "run": {"steps": 4, "batch": 2}})
 
 
+def whole_batches(samples: Samples, start: int = 0) -> Iterator[Batch]:
+    """The batches of one process that makes each at once."""
+    return (part for (part,) in batches(samples, start, torch.device("cpu")))
+
+
 def same(first: Batch, second: Batch) -> bool:
     """Whether two batches agree to the bit."""
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -36,8 +42,8 @@ def test_a_sample_depends_on_seed_and_index_alone(tmp_path: Path) -> None:
     """Also with workers; and two samples differ."""
     samples = Samples(config(), FOUR, tmp_path)
     assert not same(samples[3], samples[4])
-    alone = list(batches(samples, 0, torch.device("cpu")))
-    parallel = list(batches(Samples(config(workers=1), FOUR, tmp_path), 0, torch.device("cpu")))
+    alone = list(whole_batches(samples))
+    parallel = list(whole_batches(Samples(config(workers=1), FOUR, tmp_path)))
     assert len(alone) == 4
     assert all(same(a, b) for a, b in zip(alone, parallel, strict=True))
 
@@ -55,8 +61,8 @@ def test_footage_reaches_workers_as_a_file(tmp_path: Path) -> None:
 def test_a_run_goes_on_with_the_batches_that_follow(tmp_path: Path, on_device: bool) -> None:
     """Resuming at step 2 gives what steps 2 and 3 of the whole run gave."""
     samples = Samples(config(draw_on_device=on_device), FOUR, tmp_path)
-    whole = list(batches(samples, 0, torch.device("cpu")))
-    rest = list(batches(samples, 2, torch.device("cpu")))
+    whole = list(whole_batches(samples))
+    rest = list(whole_batches(samples, 2))
     assert all(same(a, b) for a, b in zip(whole[2:], rest, strict=True))
 
 
@@ -64,7 +70,7 @@ def test_a_run_goes_on_with_the_batches_that_follow(tmp_path: Path, on_device: b
 def test_what_a_batch_is(tmp_path: Path, on_device: bool) -> None:
     """Shapes and ranges; the target lies between the inner frames."""
     samples = Samples(config(draw_on_device=on_device, noise=0.0, compression=0.0), FOUR, tmp_path)
-    for batch in batches(samples, 0, torch.device("cpu")):
+    for batch in whole_batches(samples):
         assert batch.frames.shape == (2, 4, 3, 64, 64)
         assert batch.target.shape == (2, 3, 64, 64)
         assert batch.frames.min() >= 0
@@ -99,7 +105,7 @@ def test_flows_are_not_measured_on_the_device(tmp_path: Path) -> None:
 def test_a_model_of_two_frames_gets_the_inner_ones(tmp_path: Path, on_device: bool) -> None:
     """The same scenes as one of four; none of its frames repeats the other."""
     quiet = config(draw_on_device=on_device, noise=0.0, compression=0.0, repeat_outer=1.0)
-    two, four = (next(batches(Samples(quiet, needs, tmp_path), 0, torch.device("cpu"))) for needs in (Needs(), FOUR))
+    two, four = (next(whole_batches(Samples(quiet, needs, tmp_path))) for needs in (Needs(), FOUR))
     assert two.frames.shape == (2, 2, 3, 64, 64)
     assert_close(two.frames, four.frames[:, 1:3])
     assert_close(two.target, four.target)
@@ -110,9 +116,7 @@ def test_outer_frames_are_repeated_at_times(tmp_path: Path, on_device: bool) -> 
     """As at cuts and at a clip's ends."""
     samples = Samples(config(repeat_outer=1.0, draw_on_device=on_device), FOUR, tmp_path)
     repeated = [
-        [torch.equal(f[0], f[1]), torch.equal(f[3], f[2])]
-        for batch in batches(samples, 0, torch.device("cpu"))
-        for f in batch.frames
+        [torch.equal(f[0], f[1]), torch.equal(f[3], f[2])] for batch in whole_batches(samples) for f in batch.frames
     ]
     assert np.any(repeated, 0).all()
 
@@ -123,8 +127,7 @@ def test_frames_are_disturbed_but_not_the_truth(tmp_path: Path, on_device: bool,
     """Noise and compression artefacts, of the strength that cameras and codecs have."""
     quiet = {"noise": 0.0, "compression": 0.0, "repeat_outer": 0.0, "draw_on_device": on_device, "any_timestep": False}
     clean, worse = (
-        next(batches(Samples(config(**given), FOUR, tmp_path), 0, torch.device("cpu")))
-        for given in (quiet, quiet | {disturbance: 1.0})
+        next(whole_batches(Samples(config(**given), FOUR, tmp_path))) for given in (quiet, quiet | {disturbance: 1.0})
     )
     if on_device:  # elsewhere what is drawn for the disturbance shifts the flips that follow
         assert torch.equal(clean.target, worse.target)

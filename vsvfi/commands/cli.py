@@ -241,6 +241,9 @@ def train(
         typer.Option(help="Start from these: names or files of weights, or 'default' for those that the filter uses."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue from this checkpoint, not from OUT's last one.")] = None,
+    allow: Annotated[
+        bool, typer.Option("--allow", help="Continue although the checkpoint was written under other settings.")
+    ] = False,
     minutes: Annotated[float | None, typer.Option(help="Save and stop after so many minutes.")] = None,
     cache: Annotated[Path | None, typer.Option(help="The folder for decoded footage.")] = None,
 ) -> None:
@@ -258,6 +261,7 @@ def train(
         out,
         weights=weights or (),
         resume=resume,
+        allow=allow,
         minutes=minutes,
         cache=cache,
         console=Console(),

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsvfi.train.distributed import World
+
 __all__ = ["Adversary", "Discriminator"]
 
 WIDTHS = (32, 32, 64, 64, 128, 128, 256, 256)
@@ -46,11 +48,13 @@ class Adversary:
         """The generator's part, log(1 - D(made)): the less it looks made, the lower."""
         return -F.softplus(self.network(made.float())).mean()
 
-    def learn(self, made: Tensor, real: Tensor) -> float:
-        """A step of maximising log D(real) + log(1 - D(made)); returns what is left, lower when it tells them apart."""
+    def learn(self, made: Tensor, real: Tensor, world: World | None = None) -> float:
+        """A step of maximising log D(real) + log(1 - D(made)); returns its negative, lower when it tells them apart."""
         loss = F.softplus(-self.network(real)).mean() + F.softplus(self.network(made.detach().float())).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if world is not None:
+            world.average_gradients(self.network)
         self.optimizer.step()
         return loss.item()
 

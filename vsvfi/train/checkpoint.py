@@ -15,6 +15,10 @@ from vsvfi.errors import VsvfiError
 __all__ = ["CheckpointError", "export_weights", "load_checkpoint", "save_checkpoint"]
 
 
+PARTS = {"model", "config", "choices", "fine_tuned", "step", "best", "network", "average", "optimizer", "scaler"}
+"""What every checkpoint has."""
+
+
 class CheckpointError(VsvfiError):
     """A checkpoint that could not be written, or is not one of this run."""
 
@@ -53,7 +57,10 @@ def load_checkpoint(path: Path, model: str) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises what its formats raise
         raise CheckpointError(f"{path} is damaged or no checkpoint: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict) or not {"model", "step", "network", "average", "optimizer"} <= content.keys():
+    if (
+        not isinstance(content, dict)
+        or not {"model", "config", "step", "network", "average", "optimizer"} <= content.keys()
+    ):
         raise CheckpointError(f"{path} is not a checkpoint of a training run; weights alone cannot be resumed")
     if content["model"] != model:
         raise CheckpointError(f"{path} is a checkpoint of {content['model']}, not of {model}")

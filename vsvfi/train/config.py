@@ -31,7 +31,7 @@ type Count = Annotated[int, Between(1, 10**9)]
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Where samples come from. ``photos`` and ``footage`` are relative to the configuration file."""
+    """Where samples come from. Paths are relative to the configuration file."""
 
     crop: Annotated[int, Between(32, 4096)] = 256
     margin: Annotated[int, Between(0, 256)] = 32
@@ -43,6 +43,11 @@ class Data:
     texture_size: Annotated[int, Between(64, 4096)] = 512
     photos: str = ""
     footage: tuple[str, ...] = ()
+    """videos, and folders of videos"""
+    sets: tuple[str, ...] = ()
+    """data sets as ``LAYOUT:FOLDER`` (see `vsvfi.train.sequences.LAYOUTS`)"""
+    shuffle_channels: bool = False
+    """whether the three colour channels change places at random"""
     strides: tuple[int, ...] = (2,)
     """frames of footage between two input frames: 2 is the septuplet protocol"""
     any_timestep: bool = True
@@ -61,7 +66,7 @@ class Data:
 class Optimizer:
     """How weights are updated. The rate falls by ``halving`` every ``halve_every`` steps, or along a ``cosine``."""
 
-    name: Literal["adamax", "adamw"] = "adamax"
+    name: Literal["adam", "adamax", "adamw"] = "adamw"
     rate: Annotated[float, Between(1e-9, 1)] = 1e-3
     floor: Share = 1.5e-5
     schedule: Literal["halving", "cosine"] = "halving"
@@ -77,17 +82,27 @@ class Optimizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Weights of the parts of the loss."""
+    """Weights of the parts of the loss; 0 leaves a part out."""
 
     charbonnier: float = 1.0
-    reconstruction: float = 0.0
-    """the same, on average, on the frames of earlier stages"""
     relative: bool = False
-    """the logarithm of each sample's Charbonnier loss, as PSNR counts, so that hard samples do not drown the others"""
-    smoothness: float = 0.01
-    vgg: float = 0.005
+    """the logarithm of each sample's Charbonnier loss, as PSNR counts, so that hard samples do not dominate"""
+    l1: float = 0.0
+    census: float = 0.0
+    laplacian: float = 0.0
+    vgg: float = 0.0
     vgg_weights: str = ""
-    """the user's VGG-16 weights (torchvision layout); without them the VGG part is left out"""
+    """torchvision's VGG-16, which the user brings"""
+    lpips: float = 0.0
+    lpips_weights: tuple[str, ...] = ()
+    """torchvision's AlexNet or VGG-16, and the linear weights of LPIPS for it, which the user brings"""
+    distillation: float = 0.0
+    """of the difference between the model's flows and a teacher's, in pixels"""
+    teacher: str = "dis"
+    """the flow estimator that teaches: any name that `vsvfi.flow` knows"""
+    reconstruction: float = 0.0
+    """the Charbonnier loss on the frames of earlier stages"""
+    smoothness: float = 0.0
     adversarial: Share = 0.0
     """of a discriminator that is trained beside the network"""
 
@@ -101,6 +116,8 @@ class Validation:
     footage: tuple[str, ...] = ()
     windows: int = 16
     """at most so many windows of each footage file"""
+    pictures: int = 4
+    """samples that are shown as PNG and in TensorBoard"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +127,11 @@ class Run:
     seed: int = 0
     steps: Count = 120_000
     batch: Annotated[int, Between(1, 65536)] = 8
+    """samples a step, of all processes together"""
     device: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    accumulate: Annotated[int, Between(1, 65536)] = 1
+    """parts that a process makes its share of a batch in, one after the other: less memory, the same gradient"""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     threads: int = 0
     """CPU threads of the trainer; 0 = all"""
@@ -139,8 +159,8 @@ def parse_config(content: Mapping[str, Any]) -> Config:
         ConfigError: an unknown key, a value of the wrong kind or out of range.
     """
     config = read_table(Config, content)
-    if config.data.scenes < 1 and not config.data.footage:
-        raise ConfigError("data.footage must list videos when data.scenes is below 1")
+    if config.data.scenes < 1 and not config.data.footage and not config.data.sets:
+        raise ConfigError("data.footage must list videos, or data.sets data sets, when data.scenes is below 1")
     if not config.data.strides or min(config.data.strides) < 2:
         raise ConfigError(f"data.strides must be 2 or more, got {list(config.data.strides)}")
     if not config.data.any_timestep and any(stride % 2 for stride in config.data.strides):
@@ -171,10 +191,17 @@ def _located(config: Config, folder: Path) -> Config:
         return str(folder / name) if name else ""
 
     data = dataclasses.replace(
-        config.data, photos=at(config.data.photos), footage=tuple(at(name) for name in config.data.footage)
+        config.data,
+        photos=at(config.data.photos),
+        footage=tuple(at(name) for name in config.data.footage),
+        sets=tuple(f"{layout}:{at(root)}" for layout, _, root in (name.partition(":") for name in config.data.sets)),
     )
     validation = dataclasses.replace(config.validation, footage=tuple(at(name) for name in config.validation.footage))
-    loss = dataclasses.replace(config.loss, vgg_weights=at(config.loss.vgg_weights))
+    loss = dataclasses.replace(
+        config.loss,
+        vgg_weights=at(config.loss.vgg_weights),
+        lpips_weights=tuple(at(name) for name in config.loss.lpips_weights),
+    )
     return dataclasses.replace(config, data=data, validation=validation, loss=loss)
 
 

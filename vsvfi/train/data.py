@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vsvfi.models.recipe import Batch
 from vsvfi.train.config import Config, ConfigError
-from vsvfi.train.footage import Footage, open_footage
+from vsvfi.train.distributed import World
+from vsvfi.train.footage import Footage, FootageError, open_footage
 from vsvfi.train.scenes import Scenes, render
+from vsvfi.train.sequences import ImageSet, pick, read_image, read_set, videos_in
 from vsvfi.train.textures import draw_bank, read_photos
 
-__all__ = ["Needs", "Samples", "batches", "footage_windows", "stack"]
+__all__ = ["Needs", "Samples", "batches", "footage_files", "footage_windows", "stack"]
+
+log = logging.getLogger("vsvfi.train")
 
 _HELD_OUT = 1_000_003
 """Added to the seed for validation scenes and their textures."""
@@ -85,28 +90,44 @@ class Samples(Dataset[Batch]):
         count = min(data.textures, 32) if held_out else data.textures
         self.bank = torch.from_numpy(draw_bank(self.seed, count, data.texture_size, photos))
         self.clips: list[tuple[Footage, int, NDArray[np.int64]]] = []
-        for name in () if held_out or data.scenes >= 1 else data.footage:
-            footage = open_footage(Path(name), cache)
+        self.sets: list[ImageSet] = []
+        if not held_out and data.scenes < 1:
+            self._open(cache)
+
+    def _open(self, cache: Path) -> None:
+        """Footage and data sets; what is damaged is named and left out."""
+        data, needs = self.config.data, self.needs
+        span = needs.window[-1] - needs.window[0]
+        for path in footage_files(data.footage):
+            try:
+                footage = open_footage(path, cache)
+            except FootageError as error:
+                if not path.is_file():
+                    raise
+                log.warning("skipped: %s", error)
+                continue
             size = data.crop + 2 * self.margin
             if min(footage.frames.shape[1:3]) < size:
                 height, width = footage.frames.shape[1:3]
-                raise ConfigError(f"{name} is {width}x{height}: too small for crops of {size} (with margin)")
-            span = needs.window[-1] - needs.window[0]
+                raise ConfigError(f"{path} is {width}x{height}: too small for crops of {size} (with margin)")
             windows = [(footage, stride, footage.windows(span * stride + 1)) for stride in data.strides]
             self.clips += [window for window in windows if len(window[2])]
-        if not held_out and data.scenes < 1 and not self.clips:
+        self.sets = [read_set(description) for description in data.sets]
+        if not self.clips and not self.sets:
             raise ConfigError("the footage has no window without cuts and repeated frames")
 
     def __getitem__(self, index: int) -> Batch:
         rng = np.random.default_rng((self.seed, index, 1))
         data = self.config.data
         # Whole batches of scenes are drawn elsewhere when they are drawn on the device.
-        if self.clips and (data.draw_on_device or rng.random() >= data.scenes):
+        if (self.clips or self.sets) and (data.draw_on_device or rng.random() >= data.scenes):
             pictures, timestep = self._from_footage(rng)
         else:
             pictures, timestep = self._from_scene(rng, index)
         if not self.held_out:
             pictures = _flip(rng, pictures)
+            if data.shuffle_channels:
+                pictures = np.ascontiguousarray(pictures[..., rng.permutation(3)])
             if self.outer and rng.random() < data.repeat_outer:
                 both = rng.integers(3)
                 for side, (outer, inner) in enumerate(self.outer):
@@ -123,57 +144,93 @@ class Samples(Dataset[Batch]):
         places = [(o, o - 1 if o > 0 else o + 1) for o in self.needs.window if o not in (0, 1)]
         return [(self.needs.window.index(outer), self.needs.window.index(inner)) for outer, inner in places]
 
-    def draw(self, step: int, bank: Tensor) -> Batch:
-        """A whole batch of generated scenes, drawn at once on the device of the textures ``bank``."""
+    def draw(self, step: int, bank: Tensor, share: slice) -> Batch:
+        """A share of a batch of generated scenes, drawn at once on the device of the textures ``bank``."""
         data, size = self.config.data, self.config.run.batch
         rng = np.random.default_rng((self.seed, step, 3))
-        indices = range(step * size, (step + 1) * size)
+        indices = range(step * size, (step + 1) * size)[share]
         shape = (data.crop, data.crop)
         scenes = Scenes.generate(self.seed, indices, size=shape, textures=len(bank), texture_size=bank.shape[1])
         scenes = scenes.to(lambda value: torch.from_numpy(value).to(bank.device))
-        between = rng.uniform(0.05, 0.95, size) if data.any_timestep else np.full(size, 0.5)
+        between = (rng.uniform(0.05, 0.95, size) if data.any_timestep else np.full(size, 0.5))[share]
         timestep = torch.from_numpy(between.astype(np.float32)).to(bank.device)
         times = [torch.full_like(timestep, time) for time in self.needs.window]
         *frames, target = (render(scenes, time - 0.5, bank, size=shape).movedim(3, 1) for time in (*times, timestep))
         window = torch.stack(frames, 1)
-        noisy = torch.from_numpy(((rng.random(size) < data.noise) * rng.uniform(0.004, 0.03, size)).astype(np.float32))
-        seeded = torch.Generator(bank.device).manual_seed(int(rng.integers(2**62)))
-        noise = torch.randn(window.shape, generator=seeded, device=bank.device)
-        window = (window + noise * noisy.to(bank.device).view(-1, 1, 1, 1, 1)).clamp(0, 1)
-        repeats = torch.from_numpy(rng.random((size, 2)) < data.repeat_outer / 2).to(bank.device)
+        noisy = ((rng.random(size) < data.noise) * rng.uniform(0.004, 0.03, size))[share]
+        seeds = rng.integers(2**62, size=size)[share]
+        for i in np.flatnonzero(noisy):
+            seeded = torch.Generator(bank.device).manual_seed(int(seeds[i]))
+            noise = torch.randn(window.shape[1:], generator=seeded, device=bank.device)
+            window[i] = (window[i] + float(noisy[i]) * noise).clamp(0, 1)
+        repeats = torch.from_numpy((rng.random((size, 2)) < data.repeat_outer / 2)[share]).to(bank.device)
         for side, (outer, inner) in enumerate(self.outer):
             repeated = repeats[:, side].view(-1, 1, 1, 1)
             window[:, outer] = torch.where(repeated, window[:, inner], window[:, outer])
-        for i in np.flatnonzero(rng.random(size) < data.compression):
-            window[i] = _quantised(window[i], float(rng.uniform(0.006, 0.03)))
+        compressed, steps = rng.random(size) < data.compression, rng.uniform(0.006, 0.03, size)
+        for i in np.flatnonzero(compressed[share]):
+            window[i] = _quantised(window[i], float(steps[share][i]))
         return Batch(window, target, timestep, timestep.new_empty(0))
 
     def _from_footage(self, rng: np.random.Generator) -> tuple[Pictures, float]:
-        # The longer a clip, the more of its windows are seen.
-        counts = np.array([len(windows) for _, _, windows in self.clips], np.float64)
-        footage, stride, windows = self.clips[rng.choice(len(self.clips), p=np.sqrt(counts) / np.sqrt(counts).sum())]
-        start = int(windows[rng.integers(len(windows))])
-        step = int(rng.integers(1, stride)) if self.config.data.any_timestep else stride // 2
-        size = self.config.data.crop + 2 * self.margin
-        height, width = footage.frames.shape[1:3]
-        window = self.needs.window
-        before = start - window[0] * stride
-        inner = (before, before + stride)
-        # Of a few places, the one where most changes: real frames are mostly still.
-        places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(8)]
-
-        def action(place: tuple[int, int]) -> float:
-            y, x = place
-            first, second = (footage.frames[i, y : y + size : 4, x : x + size : 4, 1].astype(np.int16) for i in inner)
-            return float(np.abs(first - second).mean())
-
-        y, x = max(places, key=action)
-        picked = [*(before + offset * stride for offset in window), before + step]
-        crop = np.stack([footage.frames[i, y : y + size, x : x + size] for i in picked]).astype(np.float32)
+        # The more windows a source has, the more of them are seen.
+        counts = [len(windows) for _, _, windows in self.clips] + [len(images.sequences) for images in self.sets]
+        weights = np.sqrt(np.array(counts, np.float64))
+        source = int(rng.choice(len(counts), p=weights / weights.sum()))
+        if source < len(self.clips):
+            frames, step, stride = self._from_clip(rng, *self.clips[source])
+        else:
+            frames, step, stride = self._from_set(rng, self.sets[source - len(self.clips)])
+        crop = self._crop(rng, frames).astype(np.float32)
         crop /= 255
         if rng.random() < 0.5:
             return np.concatenate((crop[-2::-1], crop[-1:])), 1 - step / stride
         return crop, step / stride
+
+    def _from_clip(
+        self, rng: np.random.Generator, footage: Footage, stride: int, windows: NDArray[np.int64]
+    ) -> tuple[list[NDArray[np.uint8]], int, int]:
+        before = int(windows[rng.integers(len(windows))]) - self.needs.window[0] * stride
+        step = int(rng.integers(1, stride)) if self.config.data.any_timestep else stride // 2
+        picked = [*(before + offset * stride for offset in self.needs.window), before + step]
+        return [footage.frames[i] for i in picked], step, stride
+
+    def _from_set(self, rng: np.random.Generator, images: ImageSet) -> tuple[list[NDArray[np.uint8]], int, int]:
+        """Images of one sequence; of the next one where a file is damaged, which is named."""
+        data, size = self.config.data, self.config.data.crop + 2 * self.margin
+        start = int(rng.integers(len(images.sequences)))
+        for number in range(len(images.sequences)):
+            files = images.sequences[(start + number) % len(images.sequences)]
+            picked = pick(rng, len(files), self.needs.window, data.strides, any_timestep=data.any_timestep)
+            if picked is None:
+                continue
+            try:
+                frames = [read_image(files[i]) for i in picked[0]]
+            except FootageError as error:
+                log.warning("skipped: %s", error)
+                continue
+            if min(frames[0].shape[:2]) < size or len({frame.shape for frame in frames}) > 1:
+                log.warning("skipped: %s is smaller than %d pixels, or not all frames are of one size", files[0], size)
+                continue
+            return frames, *picked[1:]
+        raise ConfigError(f"no sequence of {images.name} can be used: {len(images.sequences)} were tried")
+
+    def _crop(self, rng: np.random.Generator, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Of a few places, the one where most changes between the inner frames: real frames are mostly still."""
+        size = self.config.data.crop + 2 * self.margin
+        height, width = frames[0].shape[:2]
+        middle = self.needs.window.index(0)
+        places = [(int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))) for _ in range(8)]
+
+        def change(place: tuple[int, int]) -> float:
+            y, x = place
+            first, second = (
+                frame[y : y + size : 4, x : x + size : 4, 1].astype(np.int16) for frame in frames[middle : middle + 2]
+            )
+            return float(np.abs(first - second).mean())
+
+        y, x = max(places, key=change)
+        return np.stack([frame[y : y + size, x : x + size] for frame in frames])
 
     def _from_scene(self, rng: np.random.Generator, index: int) -> tuple[Pictures, float]:
         data = self.config.data
@@ -230,6 +287,22 @@ def _flip(rng: np.random.Generator, pictures: Pictures) -> Pictures:
     return np.ascontiguousarray(pictures)
 
 
+def footage_files(names: Sequence[str]) -> list[Path]:
+    """The videos that a configuration names: files, and all in the folders that it names.
+
+    Raises:
+        ConfigError: a folder holds none.
+    """
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        inside = videos_in(path) if path.is_dir() else (path,)
+        if not inside:
+            raise ConfigError(f"there is no video in {path}; folders of images are data.sets = ['folders:{path}']")
+        found += inside
+    return found
+
+
 def footage_windows(path: Path, needs: Needs, cache: Path, count: int) -> Iterator[Window]:
     """At most ``count`` windows of a video, spread over it: every second frame, the ones between as targets."""
     footage = open_footage(path, cache)
@@ -257,12 +330,13 @@ def _one_thread(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _loader(samples: Samples, steps: Sequence[int], *, pin: bool) -> DataLoader[Any]:
+def _loader(samples: Samples, steps: Sequence[int], shares: Sequence[slice], *, pin: bool) -> DataLoader[Any]:
     size = samples.config.run.batch
+    whole = [range(step * size, (step + 1) * size) for step in steps]
     return DataLoader(
         samples,
-        batch_size=size,
-        sampler=_Indices([index for step in steps for index in range(step * size, (step + 1) * size)]),
+        batch_size=len(range(size)[shares[0]]),
+        sampler=_Indices([index for indices in whole for share in shares for index in indices[share]]),
         num_workers=samples.config.data.workers,
         # A forked child of a process with threads may hang.
         multiprocessing_context="spawn" if samples.config.data.workers else None,
@@ -272,14 +346,29 @@ def _loader(samples: Samples, steps: Sequence[int], *, pin: bool) -> DataLoader[
     )
 
 
-def batches(samples: Samples, start: int, device: torch.device) -> Iterator[Batch]:
-    """The batches from step ``start`` on, on ``device``: the same whether or not the run was interrupted before."""
-    data, steps = samples.config.data, range(start, samples.config.run.steps)
+def batches(samples: Samples, start: int, device: torch.device, world: World | None = None) -> Iterator[list[Batch]]:
+    """The batches from step ``start`` on, on ``device``: the same whether or not the run was interrupted before.
+
+    Of each, the share of this process, in the parts that are made one after the other.
+
+    Raises:
+        ConfigError: a batch cannot be divided so.
+    """
+    world = world or World()
+    data, run, steps = samples.config.data, samples.config.run, range(start, samples.config.run.steps)
+    part, rest = divmod(run.batch, world.size * run.accumulate)
+    if rest:
+        raise ConfigError(
+            f"run.batch must be a multiple of processes x run.accumulate = {world.size} x {run.accumulate}, "
+            f"got {run.batch}"
+        )
+    first = world.rank * run.accumulate
+    shares = [slice(k * part, (k + 1) * part) for k in range(first, first + run.accumulate)]
     drawn = {s for s in steps if data.draw_on_device and _share(samples.seed, s) < data.scenes}
-    loaded = iter(_loader(samples, [s for s in steps if s not in drawn], pin=device.type == "cuda"))
+    loaded = iter(_loader(samples, [s for s in steps if s not in drawn], shares, pin=device.type == "cuda"))
     bank = samples.bank.to(device) if drawn else samples.bank
     for step in steps:
-        yield samples.draw(step, bank) if step in drawn else next(loaded).to(device)
+        yield [samples.draw(step, bank, share) if step in drawn else next(loaded).to(device) for share in shares]
 
 
 def _share(seed: int, step: int) -> float:
