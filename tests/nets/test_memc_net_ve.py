@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsvfi.models.registry import networks
+from vsvfi.models.registry import enhancers
 from vsvfi.nets.flownets.network import FlowNetS
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, SkipNet, deep_unet, light_unet
 from vsvfi.nets.memc_net.enhancement import MEMCNetVE, build
@@ -90,7 +90,7 @@ def test_enhancement_shows_all_frames_to_the_rectification() -> None:
 
 def test_published_size() -> None:
     """56,619,491 parameters, recognised by the names they are published under."""
-    info = networks()["memc-net-ve"]
+    info = enhancers()["memc-net-ve"]
     with torch.device("meta"):
         network = MEMCNetVE(
             flow=FlowNetS(),

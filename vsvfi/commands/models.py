@@ -41,7 +41,7 @@ def list_models(console: Console, *, every: bool = False) -> None:
             info = family[0].info
             table.add_row(
                 f"[green]{_title(family)}[/]" if not lack else _title(family),
-                "any" if info.timesteps == "any" else "1/2",
+                "none" if info.kind == "enhance" else "any" if info.timesteps == "any" else "1/2",
                 str(len(info.window)),
                 info.weights_license or info.code_license if info.commercial_use else "[yellow]non-commercial[/]",
                 info.summary,
@@ -81,6 +81,7 @@ def _described(entry: Availability) -> dict[str, object]:
     info = entry.info
     return {
         "name": info.name,
+        "kind": info.kind,
         "summary": info.summary,
         "title": info.title,
         "arxiv": info.arxiv,

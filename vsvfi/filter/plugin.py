@@ -8,6 +8,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsvfi.errors import VsvfiError, error_line, one_line
+from vsvfi.filter.enhance import plan_enhance
 from vsvfi.filter.plan import plan_interpolate
 from vsvfi.filter.windows import detect_scenes
 from vsvfi.models.availability import usable_models
@@ -38,6 +39,7 @@ def _last_line(error: vs.Error) -> str:
 
 FUNCTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "Interpolate": _guarded(plan_interpolate),
+    "Enhance": _guarded(plan_enhance),
     "DetectScenes": _guarded(lambda clip, threshold=None: {"clip": detect_scenes(clip, threshold)}),
     "Models": _guarded(lambda: {"names": usable_models()}),
 }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from vsvfi.engine.create import EngineSettings
 from vsvfi.errors import VsvfiError
@@ -51,13 +51,13 @@ def check_declared(arguments: Mapping[str, Any]) -> None:
             raise VsvfiError(f"{argument.name} must be from {argument.bounds[0]} to {argument.bounds[1]}, got {value}")
 
 
-def check_settings(arguments: Mapping[str, Any]) -> Settings:
+def check_settings(arguments: Mapping[str, Any], kind: Literal["interpolate", "enhance"] = "interpolate") -> Settings:
     """Check what the model, the engine and scene detection are told; ``arguments`` are all of them, by name.
 
     Raises:
         VsvfiError: the first argument that is wrong, with what it may be.
     """
-    info = registry.find(arguments["model"])
+    info = registry.find(arguments["model"], kind)
     weights = _strings(arguments["weights"])
     if weights and not info.build:
         raise VsvfiError(f"model {info.name!r} has no weights; leave weights out")

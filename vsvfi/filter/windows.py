@@ -15,7 +15,7 @@ from vsvfi.filter import scenes as detector
 from vsvfi.filter.scenes import confine
 from vsvfi.filter.settings import check_threshold
 
-__all__ = ["Frames", "check_clip", "detect_scenes", "listed", "windows_node"]
+__all__ = ["NEXT", "PREVIOUS", "Frames", "check_clip", "detect_scenes", "gather", "listed", "windows_node"]
 
 PREVIOUS, NEXT = "_SceneChangePrev", "_SceneChangeNext"
 
@@ -55,7 +55,7 @@ def check_clip(clip: vs.VideoNode) -> None:
         )
 
 
-def _gather(
+def gather(
     clip: vs.VideoNode,
     first: int,
     last: int,
@@ -127,7 +127,7 @@ def detect_scenes(clip: vs.VideoNode, threshold: float | None = None, name: str 
         marked.props[NEXT] = int(decisions.get(n + 1, lambda: cut_before(n + 1)))
         return marked
 
-    return _gather(clip, -detector.BEFORE, detector.AFTER, detect, name=name)
+    return gather(clip, -detector.BEFORE, detector.AFTER, detect, name=name)
 
 
 def windows_node(
@@ -174,6 +174,6 @@ def windows_node(
         frame.props["VsvfiEnd"] = min(end, last_frame)
         return frame
 
-    return _gather(
+    return gather(
         marked, min(offsets[0], 0) - reach, max(offsets[-1], 1) + reach, resolve, name="Interpolate", like=pixel
     )

@@ -33,7 +33,7 @@ class Availability:
 
 def availability() -> list[Availability]:
     """All known models, those that can be used first, then by name (``rife-4.2`` before ``rife-4.10``)."""
-    found = [missing(info) for info in registry.backends().values()]
+    found = [missing(info) for info in (*registry.backends().values(), *registry.enhancers().values())]
     return sorted(found, key=lambda entry: (entry.lack, _natural(entry.info.name)))
 
 
@@ -49,8 +49,8 @@ def missing(info: BackendInfo) -> Availability:
 
 
 def usable_models() -> list[str]:
-    """The names of the models that can be used now."""
-    return [entry.info.name for entry in availability() if entry.usable]
+    """The names of the models that Interpolate can use now."""
+    return [entry.info.name for entry in availability() if entry.usable and entry.info.kind == "interpolate"]
 
 
 def _weights_command(info: BackendInfo) -> str:

@@ -143,12 +143,14 @@ class BackendInfo(NetworkInfo):
     """A model that the filter can drive.
 
     ``backend`` is the import path of a class: a `vsvfi.backends.base.TorchBackend`, or, with ``planes``, a
-    `PlaneBackend`. ``window`` gives the source frames it needs as offsets from the frame before the new one.
+    `PlaneBackend`. ``kind`` is the function that runs it: Interpolate, or Enhance, which asks `source_frame` for every
+    frame, restored. ``window`` gives the source frames it needs as offsets from the frame before the new one.
     ``multiple`` and ``minimum`` are in pixels; the engine pads by replication. ``spatial_scale`` is the factor
     by which frames grow. ``bundled`` is the path, inside the package that ``build`` is in, of weights that ship.
     """
 
     backend: str
+    kind: Literal["interpolate", "enhance"] = "interpolate"
     window: tuple[int, ...] = (0, 1)
     timesteps: Literal["any", "midpoint"] = "any"
     spatial_scale: int = 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pluggy
 
@@ -23,6 +23,7 @@ __all__ = [
     "UnknownModelError",
     "backends",
     "closest_first",
+    "enhancers",
     "find",
     "hookimpl",
     "hookspec",
@@ -65,6 +66,7 @@ class PluginProblem:
 @dataclass(frozen=True, slots=True)
 class _Registry:
     backends: Mapping[str, BackendInfo]
+    enhancers: Mapping[str, BackendInfo]
     networks: Mapping[str, NetworkInfo]
     origins: Mapping[str, str]
     problems: tuple[PluginProblem, ...]
@@ -120,7 +122,9 @@ def _registry() -> _Registry:
     problems += clashes + network_clashes
     for problem in problems:
         warnings.warn(f"vsvfi: plugin {problem.plugin!r} was skipped: {problem.reason}", stacklevel=2)
-    return _Registry(backends, networks, origins, tuple(problems))
+    interpolating = {name: info for name, info in backends.items() if info.kind == "interpolate"}
+    enhancing = {name: info for name, info in backends.items() if info.kind == "enhance"}
+    return _Registry(MappingProxyType(interpolating), MappingProxyType(enhancing), networks, origins, tuple(problems))
 
 
 def _register_plugins(manager: pluggy.PluginManager) -> list[PluginProblem]:
@@ -173,8 +177,13 @@ def _collect[I: NetworkInfo](
 
 
 def backends() -> Mapping[str, BackendInfo]:
-    """All known backends by model name, sorted."""
+    """All models that interpolate, by name, sorted."""
     return _registry().backends
+
+
+def enhancers() -> Mapping[str, BackendInfo]:
+    """All models that enhance, by name, sorted."""
+    return _registry().enhancers
 
 
 def networks() -> Mapping[str, NetworkInfo]:
@@ -202,14 +211,17 @@ def closest_first(name: str, known: Iterable[str]) -> list[str]:
     return sorted(known, key=lambda other: (-difflib.SequenceMatcher(None, name.lower(), other).ratio(), other))
 
 
-def find(name: str) -> BackendInfo:
+def find(name: str, kind: Literal["interpolate", "enhance"] = "interpolate") -> BackendInfo:
     """The backend called ``name``, in upper or lower case.
 
     Raises:
-        UnknownModelError: there is none; the message names the three that are closest.
+        UnknownModelError: there is none of that kind; the message names the three that are closest.
     """
-    known = backends()
+    known, others = (backends(), enhancers()) if kind == "interpolate" else (enhancers(), backends())
     if name.lower() in known:
         return known[name.lower()]
+    if name.lower() in others:
+        verb, function = ("enhances", "Enhance") if kind == "interpolate" else ("interpolates", "Interpolate")
+        raise UnknownModelError(f"model {name!r} {verb}: use core.vsvfi.{function}")
     near = ", ".join(closest_first(name, known)[:3])
     raise UnknownModelError(f"unknown model {name!r}; closest: {near}; all are listed by: vsvfi models")

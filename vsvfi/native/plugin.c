@@ -15,6 +15,11 @@ static const char *const INTERPOLATE_ARGS =
     "weights:data[]:opt;quality:data:opt;scale:float:opt;tile:int[]:opt;num_streams:int:opt;duplicates:data:opt;"
     "mask:vnode:opt;blend:float:opt;";
 
+/* As vsvfi/filter/enhance.py lists them. */
+static const char *const ENHANCE_ARGS =
+    "clip:vnode;model:data:opt;sc:int:opt;sc_threshold:float:opt;device:data:opt;precision:data:opt;"
+    "weights:data[]:opt;tile:int[]:opt;num_streams:int:opt;";
+
 /* Call the Python implementation of `name`; 0 with an error on `out` where it fails. */
 static int call_python(const char *name, const VSMap *in, VSMap *result, VSMap *out, VSCore *core, const VSAPI *vsapi) {
     char error[1024];
@@ -41,16 +46,17 @@ static void VS_CC interpolate_create(const VSMap *in, VSMap *out, void *data, VS
     vsapi->freeMap(plan);
 }
 
-static void VS_CC detect_scenes_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
-    (void)data;
+/* `data` names a function whose Python implementation returns a clip. */
+static void VS_CC clip_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    const char *name = data;
     VSMap *result = vsapi->createMap();
-    if (call_python("DetectScenes", in, result, out, core, vsapi)) {
+    if (call_python(name, in, result, out, core, vsapi)) {
         int unset;
         VSNode *node = vsapi->mapGetNode(result, "clip", 0, &unset);
         if (node)
             vsapi->mapConsumeNode(out, "clip", node, maReplace);
         else
-            set_error(out, "DetectScenes", "the implementation returned no clip", vsapi);
+            set_error(out, name, "the implementation returned no clip", vsapi);
     }
     vsapi->freeMap(result);
 }
@@ -84,8 +90,9 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
     vspapi->configPlugin("io.github.vsvfi", "vsvfi", "Video frame interpolation", VS_MAKE_VERSION(0, 1),
                          VAPOURSYNTH_API_VERSION, 0, plugin);
     vspapi->registerFunction("Interpolate", INTERPOLATE_ARGS, "clip:vnode;", interpolate_create, NULL, plugin);
-    vspapi->registerFunction("DetectScenes", "clip:vnode;threshold:float:opt;", "clip:vnode;", detect_scenes_create, NULL,
-                             plugin);
+    vspapi->registerFunction("DetectScenes", "clip:vnode;threshold:float:opt;", "clip:vnode;", clip_create,
+                             "DetectScenes", plugin);
+    vspapi->registerFunction("Enhance", ENHANCE_ARGS, "clip:vnode;", clip_create, "Enhance", plugin);
     vspapi->registerFunction("Models", "", "names:data[];", models_list, NULL, plugin);
     /* The two below serve vsvfi's Python side. */
     vspapi->registerFunction("Bind", "impl:func:opt;error:data:opt;", "", bind_implementation, NULL, plugin);

@@ -1,4 +1,4 @@
-"""Networks that several models share, or that are of use alone: optical flow, depth, video enhancement.
+"""Networks that several models share, or that are of use alone: optical flow, depth.
 
 Importing this package is cheap; a network's module is imported when it is built.
 """
@@ -21,7 +21,6 @@ _MODULES = (
     "gimm",
     "gmflow",
     "megadepth",
-    "memc_net",
     "pwcnet",
     "raft",
     "spynet",

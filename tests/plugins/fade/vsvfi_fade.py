@@ -99,6 +99,13 @@ def vsvfi_backends() -> list[BackendInfo]:
             timesteps="midpoint",
             window=(-1, 0, 1, 2),
         ),
+        BackendInfo(
+            name="torch-median",
+            kind="enhance",
+            summary="for tests",
+            backend="vsvfi_torch_fade:Median",
+            window=(-1, 0, 1),
+        ),
         BackendInfo(name="torch-large", summary="for tests", backend="vsvfi_torch_fade:Larger", spatial_scale=4),
         BackendInfo(name="torch-hungry", summary="for tests", backend="vsvfi_torch_fade:Hungry", multiple=8),
         BackendInfo(

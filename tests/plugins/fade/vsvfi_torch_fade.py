@@ -66,3 +66,14 @@ class InternallyTiled(TorchFade):
         if max(self.tile_size or state[0][0].shape[-2:]) > 160:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().synthesize(state, timesteps)
+
+
+class Median(TorchFade):
+    """Restores a frame: the median of its window."""
+
+    def synthesize(self, state: Any, timesteps: Tensor) -> Tensor:
+        raise TypeError("there is nothing between frames")
+
+    def source_frame(self, state: Any, index: int) -> Tensor:
+        median: Tensor = torch.stack(state[0]).median(0).values
+        return median

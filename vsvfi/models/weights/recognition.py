@@ -21,8 +21,9 @@ SEPARATOR = "::"
 
 
 def networks() -> dict[str, NetworkInfo]:
-    """Everything that can have weights, by name: the models of the filter and other networks."""
-    return {name: info for name, info in {**registry.networks(), **registry.backends()}.items() if info.build}
+    """Everything that can have weights, by name: the models of the filters and other networks."""
+    known = {**registry.networks(), **registry.enhancers(), **registry.backends()}
+    return {name: info for name, info in known.items() if info.build}
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from vsvfi.nets.flownets.network import FLOW_UNIT, FlowNetS
 from vsvfi.nets.memc_net.blocks import EDSR, KERNEL_TAPS, ContextNet, PixelPrediction, deep_unet, edsr
 from vsvfi.ops import adaptive_warp
 
-__all__ = ["Enhancement", "MEMCNetVE", "build"]
+__all__ = ["Enhancement", "MEMCNetVE", "build", "example"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +71,15 @@ def build(shapes: Shapes) -> MEMCNetVE:
         filter=PixelPrediction(deep_unet(width, norm=True), KERNEL_TAPS, heads=1, width=width),
         context=ContextNet(shapes["context.conv1.weight"][0]),
         rectification=edsr(shapes, "rectification."),
+    )
+
+
+def example(_name: str) -> MEMCNetVE:
+    """A very small untrained network."""
+    known = 6 * (2 + KERNEL_TAPS) + 7 * (3 + 4)
+    return MEMCNetVE(
+        flow=FlowNetS(width=2),
+        filter=PixelPrediction(deep_unet(2, norm=True), KERNEL_TAPS, heads=1, width=2),
+        context=ContextNet(4),
+        rectification=EDSR(known, blocks=1, channels=4),
     )
