@@ -225,6 +225,26 @@ def test_no_errors_on_the_console(opened: Any) -> None:
     assert [entry for entry in opened.get_log("browser") if entry["level"] != "INFO"] == []
 
 
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_narrow_screens_need_no_scrolling_to_the_side(browser: Any, page: Path, width: int) -> None:
+    """As wide as a phone; only the table of figures scrolls, in itself."""
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(page.as_uri())
+        for key in "1234":
+            _keys(browser, key)
+            seen = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+            assert seen == [width, width], key
+        _keys(browser, "2")
+        for name in ("previous", "next", "a", "b", "swap"):
+            box = browser.find_element("id", name).rect
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_fifty_frames_open_quickly(browser: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     noise = rng.integers(0, 256, (480, 854, 3)).astype(np.uint8)  # nothing compresses worse

@@ -85,6 +85,15 @@ def test_times_in_milliseconds_are_no_variable_rate(given: Fraction) -> None:
     assert shown(result) == pytest.approx([min(n / 2, 29) for n in range(60)], abs=2 / STEP)
 
 
+@pytest.mark.parametrize("step", [2, 5])
+def test_every_second_frame_of_such_a_clip_is_none_either(step: int) -> None:
+    begins = [round(n / Fraction(24) / MILLISECOND) * MILLISECOND for n in range(41)]
+    clip = lasting([after - before for before, after in pairwise(begins)], Fraction(24))[::step]
+    assert shown(interpolate(clip, factor=2)) == pytest.approx(
+        [step * min(n / 2, len(clip) - 1) for n in range(2 * len(clip))], abs=2 * step / STEP
+    )
+
+
 def test_equal_durations_leave_the_rate_that_was_set() -> None:
     result = interpolate(lasting([Fraction(1, 50)] * 6, Fraction(25)), factor=2)
     assert shown(result) == pytest.approx([min(n / 2, 5) for n in range(12)], abs=2 / STEP)

@@ -13,8 +13,12 @@ from vsvfi.errors import VsvfiError
 
 __all__ = ["agrees", "check_duration", "duration_of", "durations_to_place_by", "read_durations"]
 
-TOLERANCE = Fraction(1, 1000)
+ROUNDING = Fraction(1, 1000)
 """Seconds by which a duration may differ from 1/rate: Matroska rounds the times of frames to milliseconds."""
+
+SHARE = Fraction(1, 10)
+"""The same as a part of a frame's duration: ``clip[::5]`` makes that rounding five times as large. At 120 frames a
+second, where 8.3 ms are written as 8 or 9, it is 8 %. A frame that is dropped or doubled changes a duration by half."""
 
 PROGRESS = 5.0
 """Seconds between two messages while durations are read."""
@@ -30,7 +34,7 @@ def agrees(props: Mapping[str, Any], fps: Fraction) -> bool:
     """Whether a frame lasts as long as its clip's rate says, or says nothing of use."""
     duration = duration_of(props)
     # mpv answers requests while a script is evaluated with a black frame that lasts 0 s.
-    return duration is None or duration <= 0 or fps == 0 or abs(duration - 1 / fps) <= TOLERANCE
+    return duration is None or duration <= 0 or fps == 0 or abs(duration - 1 / fps) <= max(ROUNDING, SHARE / fps)
 
 
 def durations_to_place_by(clip: vs.VideoNode, timing: str) -> list[Fraction] | None:
@@ -54,7 +58,7 @@ def durations_to_place_by(clip: vs.VideoNode, timing: str) -> list[Fraction] | N
     durations = read_durations(clip)
     # The last one is a guess of most source filters: files do not hold it.
     inner = durations[:-1]
-    return durations if inner and max(inner) - min(inner) > TOLERANCE else None
+    return durations if inner and max(inner) - min(inner) > max(ROUNDING, SHARE * min(inner)) else None
 
 
 def read_durations(clip: vs.VideoNode) -> list[Fraction]:
@@ -90,7 +94,7 @@ def check_duration(props: Mapping[str, Any], n: int, fps: Fraction) -> None:
     """Refuse a frame of a clip of constant rate that does not last as long as that says.
 
     Raises:
-        VsvfiError: frame ``n`` lasts longer or shorter than 1/fps by more than `TOLERANCE`.
+        VsvfiError: frame ``n`` lasts longer or shorter than 1/fps by more than rounding explains.
     """
     duration = duration_of(props)
     if duration is not None and not agrees(props, fps):
