@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from timesteps import CASES
+from timesteps import CASES, spec_files
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,7 +38,7 @@ SCENES = ("Walking", "Grove2")
 def recorded_backends() -> dict[str, Path]:
     """The folder of recorded cases of each model."""
     found: dict[str, Path] = {}
-    for path in sorted(CASES.glob("*/spec.json")):
+    for path in spec_files():
         shapes = {name: tuple(shape) for name, shape in json.loads(path.read_text())["state_dict"].items()}
         for info, layout in weights.recognise(shapes):
             if isinstance(info, BackendInfo) and not layout.part:

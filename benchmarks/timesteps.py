@@ -36,6 +36,7 @@ from vsvfi.models.info import BackendInfo, Options, Shapes, load_object
 
 FACTORS = (2, 4, 8, 16)
 CASES = Path(os.environ.get("VSVFI_PARITY_DIR", Path(__file__).resolve().parents[2] / "shared" / "parity"))
+MORE_CASES = Path(os.environ.get("VSVFI_PARITY_MORE_DIR", CASES.parent / "parity-more"))
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,15 @@ class Costs:
         return 2 * self.encode + self.prepare + self.synthesize
 
 
+def spec_files() -> list[Path]:
+    """The descriptions of the networks that cases were recorded of."""
+    return [path for root in (CASES, MORE_CASES) for path in sorted(root.glob("*/spec.json"))]
+
+
 def published_shapes() -> dict[str, dict[str, tuple[int, ...]]]:
     """The shapes of each model's published state dict, in our names."""
     found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for path in sorted(CASES.glob("*/spec.json")):
+    for path in spec_files():
         state = json.loads(path.read_text())["state_dict"]
         shapes = {name: tuple(shape) for name, shape in state.items()}
         for info, layout in weights.recognise(shapes):

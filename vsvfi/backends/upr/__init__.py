@@ -7,6 +7,8 @@ from vsvfi.models.info import BackendInfo, Checkpoint, Layout
 __all__ = ["INFOS"]
 
 _LICENSE = "CC BY-NC-ND 4.0"
+_URL = "https://github.com/srcn-ivl/UPR-Net"
+_COMMIT = "dc39221fd3b7bbbc0682915249e653b654f41777"
 _RENAME = (
     (r"^feat_pyramid\.conv_stage(\d)\.", r"features.\1."),
     *((rf"^motion_estimator\.conv_layer{n}\.", f"motion.layers.{n - 1}.") for n in range(1, 6)),
@@ -30,8 +32,9 @@ def _info(size: str, width: int) -> BackendInfo:
             Checkpoint(
                 name="vimeo90k",
                 file=f"upr-{size}.pkl",
-                url="https://github.com/srcn-ivl/UPR-Net/tree/main/checkpoints",
+                url=f"{_URL}/tree/main/checkpoints",
                 license=_LICENSE,
+                sources=(f"{_URL}/raw/{_COMMIT}/checkpoints/upr-{size}.pkl",),
             ),
         ),
         layouts=(
