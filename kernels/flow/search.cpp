@@ -3,7 +3,7 @@
 //
 // Differs from the paper where it pays: patches overhang the border, good motion propagates between neighbours in
 // rounds that read the round before, so that the result does not depend on the number of threads, and patches without
-// a match are searched for exhaustively at one coarse level.
+// a match are searched for exhaustively at two coarse levels.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -22,15 +22,16 @@ struct SearchSettings {
   int32_t stride;        // samples from patch to patch
   int32_t propagations;  // rounds of spatial propagation
   int32_t iterations;    // steps of a descent, at most
-  int32_t range;         // of the exhaustive search, up and down (half as far again sideways), in samples of its
-                         // level; 0: none
+  int32_t range;         // of the exhaustive search, up and down (half as far again sideways), in samples of the finer
+                         // of its two levels; 0: none. With 16 the coarser reaches a quarter of the picture's height
 };
 
 namespace {
 
 constexpr float kNoMatch = 36.0f * kSamples;  // squared luma steps: a patch this unlike its best place has no match yet
 constexpr float kExhaustiveGain = 0.4f;       // share of its cost that a match found exhaustively may keep
-constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched
+constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched, and
+                                              // the next one half as far again
 constexpr float kAlike = 0.25f;               // samples; a neighbour that moves this much alike has nothing to offer
 
 struct Grid {
@@ -108,15 +109,20 @@ void propagate(const Level& source, const Level& target, int iterations, Grid& g
   });
 }
 
-// Squared differences, the mean difference set aside, at whole samples.
-float whole_cost(const Patch& patch, const Level& target, int x, int y) {
+// Squared differences, the mean difference set aside, at whole samples; or `limit`, where the first rows alone reach it.
+float whole_cost(const Patch& patch, const Level& target, int x, int y, float limit) {
+  constexpr int kFirst = 3;  // rows
   const float* there = target.origin + y * target.stride + x;
   Vec8 sum = {}, squares = {};
-  for (int r = 0; r < kPatch; ++r) {
+  const auto add = [&](int r) {
     const Vec8 d = load8(there + r * target.stride) - patch.value[r];
     sum += d;
     squares += d * d;
-  }
+  };
+  for (int r = 0; r < kFirst; ++r) add(r);
+  const float some = sum8(sum);
+  if (sum8(squares) - some * some / (kFirst * kPatch) >= limit) return limit;
+  for (int r = kFirst; r < kPatch; ++r) add(r);
   const float total = sum8(sum);
   return sum8(squares) - total * total / kSamples;
 }
@@ -129,7 +135,7 @@ Motion best_in_range(const Patch& patch, const Level& target, int x, int y, int 
   const int bottom = std::min(range, target.height + kMargin - kPatch - 2 - y);
   for (int v = top; v <= bottom; ++v) {
     for (int u = left; u <= right; ++u) {
-      const float cost = whole_cost(patch, target, x + u, y + v);
+      const float cost = whole_cost(patch, target, x + u, y + v, best.cost);
       if (cost < best.cost) best = {static_cast<float>(u), static_cast<float>(v), cost};
     }
   }
@@ -263,8 +269,9 @@ VSVFI_API void vsvfi_flow_search(const float* source, const float* target, int32
     grid.motion.resize(static_cast<size_t>(grid.columns) * grid.rows);
     inverse_search(from, to, index < coarsest ? &coarse : nullptr, settings->iterations, grid);
     for (int round = 0; round < settings->propagations; ++round) propagate(from, to, settings->iterations, grid);
-    if (settings->range > 0 && index == exhaustive_level) {
-      exhaustive_search(from, to, settings->range, settings->iterations, grid);
+    if (settings->range > 0 && (index == exhaustive_level || index == exhaustive_level + 1)) {
+      const int range = index == exhaustive_level ? settings->range : settings->range * 3 / 2;
+      exhaustive_search(from, to, range, settings->iterations, grid);
       propagate(from, to, settings->iterations, grid);
     }
     const int cell = index == 0 ? settings->cell : 1;

@@ -35,7 +35,7 @@ class Settings:
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=16, tolerance=1.25, taps=4),
+    "fast": Settings(shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=12, tolerance=1.25, taps=4),
     "balanced": Settings(shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, tolerance=0.3, taps=8),
     "best": Settings(shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, tolerance=0.2, taps=8),
 }
