@@ -106,7 +106,7 @@ def stages(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, flo
         motion = timed("project", kernels.project, vectors, HALF, space)
         timed(
             "render", kernels.render, first.planes, second.planes, first.bits, motion, HALF, out,
-            tolerance=settings.tolerance, taps=settings.taps,
+            tolerance=settings.tolerance, taps=settings.taps, texture=settings.texture,
         )  # fmt: skip
     return spent
 
@@ -127,7 +127,15 @@ def formats(frames: list[list[NDArray[np.uint8]]], quality: str) -> dict[str, fl
             out = [np.zeros_like(plane) for plane in planes[0]]
             start = time.process_time()
             kernels.render(
-                planes[0], planes[1], bits, motion, HALF, out, tolerance=settings.tolerance, taps=settings.taps
+                planes[0],
+                planes[1],
+                bits,
+                motion,
+                HALF,
+                out,
+                tolerance=settings.tolerance,
+                taps=settings.taps,
+                texture=settings.texture,
             )
             spent[name] = min(spent.get(name, 1e9), (time.process_time() - start) * 1000)
     return spent

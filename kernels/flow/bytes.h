@@ -76,6 +76,16 @@ void store_bytes(uint8_t* to, Words16 values) {
   }
 }
 
+// The first `Count` eights of words.
+template <int Count>
+void store_words(int16_t* to, Words16 values) {
+  if (Count == 2) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), values.v);
+  } else {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(values.v));
+  }
+}
+
 #else
 
 struct Words16 {
@@ -112,9 +122,20 @@ void store_bytes(uint8_t* to, const Words16& values) {
   }
 }
 
+template <int Count>
+void store_words(int16_t* to, const Words16& values) {
+  for (int i = 0; i < 8 * Count; ++i) to[i] = values.v[i];
+}
+
 #undef VSVFI_WORDS
 
 #endif
+
+// 2 s (1 - s) of shares s, all in units of 1 / 2^15.
+inline Words16 doubled(const Words16& shares) {
+  const Words16 half = product(shares, all16(32767) - shares);
+  return half + half;
+}
 
 // One sample: Taps rows of neighbours by both weights, times kAcrossOne * kDownOne.
 template <int Taps>

@@ -15,6 +15,7 @@ namespace vsvfi::flow {
 
 constexpr int kPhases = 64;  // positions between two samples
 constexpr int kDoubts = 16;  // steps of doubt beyond none
+constexpr double kSmoothing = 0.5;  // share of the smooth kernel under full doubt
 constexpr float kFilteredStep = 1.0f / (static_cast<float>(kAcrossOne) * kDownOne);
 
 // What the neighbours of a position weigh, as floats and as integers for bytes (see bytes.h). Padded with zeros, so
@@ -45,7 +46,7 @@ struct Kernels {
         Weights& to = at[doubt][phase];
         for (int k = 0; k < Taps; ++k) {
           const double own = sharp[k] / sum;
-          to.real[k] = static_cast<float>(own + (smooth[k] - own) * doubt / kDoubts);
+          to.real[k] = static_cast<float>(own + (smooth[k] - own) * kSmoothing * doubt / kDoubts);
         }
         whole_numbers(to.real, kAcrossOne, to.across);
         whole_numbers(to.real, kDownOne, to.down);

@@ -11,6 +11,7 @@
 #include "flow/motion_rows.h"
 #include "flow/samples.h"
 #include "flow/simd.h"
+#include "flow/texture.h"
 
 namespace vsvfi::flow {
 namespace {
@@ -22,9 +23,9 @@ constexpr float kDoubtSlack = 8.0f;       // how much more, times the tolerance,
 template <class S, int Taps>
 class Renderer {
  public:
-  Renderer(const Plane& first, const Plane& second, const Plane& out, const float* motion, int width, int height,
-           float time, float tolerance)
-      : first_(first), second_(second), out_(out), motion_(motion), width_(width), height_(height),
+  Renderer(const Plane& first, const Plane& second, const Plane& out, const Fine<S>& fine, const float* motion,
+           int width, int height, float time, float tolerance)
+      : first_(first), second_(second), out_(out), fine_(fine), motion_(motion), width_(width), height_(height),
         step_x_(static_cast<float>(width) / static_cast<float>(out.width)),
         step_y_(static_cast<float>(height) / static_cast<float>(out.height)),
         before_(-time), after_(1.0f - time), tolerance_(tolerance) {
@@ -129,7 +130,14 @@ class Renderer {
       sample_block<Taps, Rows>(first_, a, earlier);
       sample_block<Taps, Rows>(second_, b, later);
       for (int j = 0; j < Rows; ++j) {
-        store_bytes<Count>(writable_row_of<S>(out_, y + j) + x, later[j] + product(earlier[j] - later[j], shares));
+        const Words16 difference = earlier[j] - later[j];
+        const Words16 blend = later[j] + product(difference, shares);
+        if (fine_.blend == nullptr) {
+          store_bytes<Count>(writable_row_of<S>(out_, y + j) + x, blend);
+        } else {
+          store_words<Count>(fine_.blend + at(x, y + j), blend);
+          store_words<Count>(fine_.spread + at(x, y + j), product(difference, doubled(shares)));
+        }
       }
       return true;
     }
@@ -138,10 +146,9 @@ class Renderer {
     sample_block<S, Taps, Rows>(first_, a, earlier);
     sample_block<S, Taps, Rows>(second_, b, later);
     for (int j = 0; j < Rows; ++j) {
-      auto* to = writable_row_of<S>(out_, y + j) + x;
       for (int i = 0; i < Count; ++i) {
         const Vec8 shares = load8(kLanes) * slope + (share + slope * static_cast<float>(8 * i));
-        S::store_run(to + 8 * i, later[j][i] + (earlier[j][i] - later[j][i]) * shares, out_.peak);
+        store_run(x + 8 * i, y + j, earlier[j][i], later[j][i], shares);
       }
     }
     return true;
@@ -149,21 +156,26 @@ class Renderer {
 
   // Samples that move each on its own.
   void singles(const MotionRow& row, int begin, int end, int y) const {
-    auto* to = writable_row_of<S>(out_, y);
     const float py = static_cast<float>(y);
-    if (end - begin == 8) return eight(row, begin, y, to + begin);
+    if (end - begin == 8) return eight(row, begin, y);
     for (int x = begin; x < end; ++x) {
       const float px = static_cast<float>(x);
       const Between at = columns_[x];
       const float u = at(row.x), v = at(row.y), doubt = at(row.doubt);
       const float a = sample<S>(first_, Place<Taps>(first_, px + before_ * u, py + before_ * v, doubt));
       const float b = sample<S>(second_, Place<Taps>(second_, px + after_ * u, py + after_ * v, doubt));
-      to[x] = S::store(b + (a - b) * at(row.share), out_.peak);
+      const float share = at(row.share), blend = b + (a - b) * share;
+      if (fine_.blend == nullptr) {
+        writable_row_of<S>(out_, y)[x] = S::store(blend, out_.peak);
+      } else {
+        fine_.blend[this->at(x, y)] = fine_of<S>(blend);
+        fine_.spread[this->at(x, y)] = fine_of<S>((a - b) * 2.0f * share * (1.0f - share));
+      }
     }
   }
 
   // Eight of them, whose places are computed at once.
-  void eight(const MotionRow& row, int x, int y, typename S::Type* to) const {
+  void eight(const MotionRow& row, int x, int y) const {
     float u[8], v[8], doubt[8], share[8], px[8], values[2][8];
     for (int k = 0; k < 8; ++k) {
       const Between at = columns_[x + k];
@@ -190,11 +202,22 @@ class Renderer {
       for (int k = 0; k < 8; ++k) down[k] = static_cast<int>(fixed[1][k]);
       for (int k = 0; k < 8; ++k) values[side][k] = sample<S, Taps>(plane, Place<Taps>(across[k], down[k], degree[k]));
     }
-    const Vec8 b = load8(values[1]);
-    S::store_run(to, b + (load8(values[0]) - b) * load8(share), out_.peak);
+    store_run(x, y, load8(values[0]), load8(values[1]), load8(share));
+  }
+
+  ptrdiff_t at(int x, int y) const { return static_cast<ptrdiff_t>(y) * out_.width + x; }
+
+  // Eight samples of a row, blended.
+  void store_run(int x, int y, Vec8 earlier, Vec8 later, Vec8 shares) const {
+    const Vec8 difference = earlier - later, blend = later + difference * shares;
+    if (fine_.blend == nullptr) return S::store_run(writable_row_of<S>(out_, y) + x, blend, out_.peak);
+    const Vec8 spread = difference * 2.0f * shares * (1.0f - shares);
+    for (int k = 0; k < 8; ++k) fine_.blend[at(x, y) + k] = fine_of<S>(blend[k]);
+    for (int k = 0; k < 8; ++k) fine_.spread[at(x, y) + k] = fine_of<S>(spread[k]);
   }
 
   const Plane &first_, &second_, &out_;
+  const Fine<S> fine_;  // where texture is to be restored
   const float* motion_;
   const int width_, height_;
   const float step_x_, step_y_, before_, after_, tolerance_;
@@ -202,13 +225,15 @@ class Renderer {
 };
 
 template <class S, int Taps>
-void render(const Plane& first, const Plane& second, const Plane& out, const float* motion, int width, int height,
-            float time, float tolerance) {
+void render(const Plane& first, const Plane& second, const Plane& out, void* space, const float* motion, int width,
+            int height, float time, float tolerance) {
   using Drawing = Renderer<S, Taps>;
-  const Drawing drawing(first, second, out, motion, width, height, time, tolerance);
+  const Fine<S> fine(space, static_cast<ptrdiff_t>(out.width) * out.height);
+  const Drawing drawing(first, second, out, fine, motion, width, height, time, tolerance);
   parallel_for((out.height + Drawing::kBand - 1) / Drawing::kBand, 4, [&](int64_t begin, int64_t end) {
     drawing.bands(static_cast<int>(begin), static_cast<int>(end));
   });
+  if (space != nullptr) Texture<S>(fine, out).restore();
 }
 
 }  // namespace
@@ -216,17 +241,14 @@ void render(const Plane& first, const Plane& second, const Plane& out, const flo
 
 // Draws `out` at `time`; the motion, as vsvfi_flow_project leaves it, lies on a (width, height) grid over the picture.
 // Samples near one another share one motion where it differs by less than `tolerance` samples. `taps` of the kernel: 4
-// or 8.
+// or 8. Texture is restored where there is `space` to work in: 8 bytes for each sample of `out`.
 VSVFI_API void vsvfi_flow_render(const vsvfi::flow::Plane* first, const vsvfi::flow::Plane* second,
-                                 const vsvfi::flow::Plane* out, const float* motion, int32_t width,
+                                 const vsvfi::flow::Plane* out, void* space, const float* motion, int32_t width,
                                  int32_t height, float time, float tolerance, int32_t taps) {
   using namespace vsvfi::flow;
   with_kind(out->kind, [&](auto s) {
     using S = decltype(s);
-    if (taps == 8) {
-      render<S, 8>(*first, *second, *out, motion, width, height, time, tolerance);
-    } else {
-      render<S, 4>(*first, *second, *out, motion, width, height, time, tolerance);
-    }
+    const auto draw = taps == 8 ? render<S, 8> : render<S, 4>;
+    draw(*first, *second, *out, space, motion, width, height, time, tolerance);
   });
 }

@@ -30,8 +30,8 @@ namespace {
 
 constexpr float kNoMatch = 36.0f * kSamples;  // squared luma steps: a patch this unlike its best place has no match yet
 constexpr float kExhaustiveGain = 0.4f;       // share of its cost that a match found exhaustively may keep
-constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched, and
-                                              // the next one half as far again
+constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched,
+                                              // and the next one half as far again
 constexpr float kAlike = 0.25f;               // samples; a neighbour that moves this much alike has nothing to offer
 
 struct Grid {
@@ -109,7 +109,7 @@ void propagate(const Level& source, const Level& target, int iterations, Grid& g
   });
 }
 
-// Squared differences, the mean difference set aside, at whole samples; or `limit`, where the first rows alone reach it.
+// Squared differences, the mean set aside, at whole samples; or `limit`, where the first rows alone reach it.
 float whole_cost(const Patch& patch, const Level& target, int x, int y, float limit) {
   constexpr int kFirst = 3;  // rows
   const float* there = target.origin + y * target.stride + x;

@@ -311,6 +311,40 @@ def test_ground_that_is_uncovered_is_seen_in_the_frame_that_shows_it(quality: st
     assert np.mean(np.abs(out[uncovered].astype(int) - truth[uncovered])) < 33
 
 
+@pytest.mark.parametrize("quality", ["balanced", "best"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_grain_does_not_pulse(quality: str, dtype: type[np.generic]) -> None:
+    """Averaging two frames halves the power of their grain, which is then seen to flicker."""
+    rng = np.random.default_rng(11)
+    scale = 1 if dtype == np.uint8 else 255
+    ground = 60 + 120 * texture(144, 192, detail=0.02)
+    grainy = [np.rint(ground + rng.normal(0, 3, ground.shape)) / scale for _ in range(2)]
+    first, second = (frame([one.astype(dtype)], bits=8 if scale == 1 else 32) for one in grainy)
+    (out,) = between(backend(quality), first, second)
+
+    def grain(picture: np.ndarray) -> float:
+        picture = picture.astype(np.float64)
+        around = picture[:-2, 1:-1] + picture[2:, 1:-1] + picture[1:-1, :-2] + picture[1:-1, 2:]
+        return float(np.mean(np.abs(around - 4 * picture[1:-1, 1:-1])))
+
+    share = 2 * grain(out) / (grain(grainy[0]) + grain(grainy[1]))
+    assert 0.75 < share < 1.1  # without restored texture 0.6 and less
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_thing_that_moves_by_a_fifth_of_the_height_stays_whole(quality: str) -> None:
+    def picture(x: int, y: int) -> np.ndarray:
+        ground = 40 + 60 * texture(360, 480, 0, 0.03)
+        thing = 130 + 120 * texture(80, 80, detail=0.06)
+        ground[y : y + 80, x : x + 80] = thing
+        return np.rint(ground).astype(np.uint8)
+
+    (out,) = between(backend(quality), frame([picture(120, 100)]), frame([picture(180, 172)]))
+    truth = picture(150, 136)
+    inside = np.s_[146:206, 160:220]
+    assert np.mean(np.abs(out[inside].astype(int) - truth[inside])) < 12
+
+
 def test_later_timesteps_cost_no_second_search(monkeypatch: pytest.MonkeyPatch) -> None:
     searches = []
     search = kernels.search

@@ -176,15 +176,19 @@ def render(
     *,
     tolerance: float,
     taps: int,
+    texture: bool = False,
 ) -> None:
     """Draw the planes ``out`` at ``timestep`` from two frames and the motion that `project` returned.
 
     Samples near one another share one motion where it differs by less than ``tolerance`` samples; ``taps`` is the
-    size of the interpolation kernel, 4 or 8.
+    size of the interpolation kernel, 4 or 8. ``texture`` raises the fine detail of the blend to that of the frames, in
+    planes of the full size: subsampled ones have none to speak of.
     """
     height, width = motion.shape[1:]
+    space = np.empty(out[0].size, np.float64) if texture else None
     for before, after, target in zip(first, second, out, strict=True):
+        where = _pointer(space) if space is not None and target.shape == out[0].shape else None
         _library().vsvfi_flow_render(
-            *(ctypes.byref(_plane(plane, bits)) for plane in (before, after, target)), _pointer(motion),
+            *(ctypes.byref(_plane(plane, bits)) for plane in (before, after, target)), where, _pointer(motion),
             width, height, ctypes.c_float(float(timestep)), ctypes.c_float(tolerance), taps,
         )  # fmt: skip

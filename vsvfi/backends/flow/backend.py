@@ -21,7 +21,7 @@ class Settings:
     """What a quality stands for.
 
     Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``cell`` samples of that.
-    ``stride`` to ``range`` are explained in kernels/flow/search.cpp, ``tolerance`` and ``taps`` in `kernels.render`.
+    ``stride`` to ``range`` are explained in kernels/flow/search.cpp, ``tolerance`` to ``texture`` in `kernels.render`.
     """
 
     shrink: int
@@ -32,12 +32,19 @@ class Settings:
     range: int
     tolerance: float
     taps: int
+    texture: bool
 
 
 QUALITIES = {
-    "fast": Settings(shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=12, tolerance=1.25, taps=4),
-    "balanced": Settings(shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, tolerance=0.3, taps=8),
-    "best": Settings(shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, tolerance=0.2, taps=8),
+    "fast": Settings(
+        shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=12, tolerance=1.25, taps=4, texture=False
+    ),
+    "balanced": Settings(
+        shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, tolerance=0.3, taps=8, texture=True
+    ),
+    "best": Settings(
+        shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, tolerance=0.2, taps=8, texture=True
+    ),
 }
 
 
@@ -78,7 +85,7 @@ class FlowBackend:
         first, second = state.window
         kernels.render(
             first.planes, second.planes, first.bits, motion, timestep, out,
-            tolerance=self.settings.tolerance, taps=self.settings.taps,
+            tolerance=self.settings.tolerance, taps=self.settings.taps, texture=self.settings.texture,
         )  # fmt: skip
         self._spaces.append(space)
 
