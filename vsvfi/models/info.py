@@ -166,11 +166,15 @@ class BackendInfo(NetworkInfo):
     bundled: str = ""
 
     def __post_init__(self) -> None:
+        if self.kind not in ("interpolate", "enhance"):
+            raise ValueError(f"model {self.name!r}: kind must be 'interpolate' or 'enhance', got {self.kind!r}")
         window = tuple(self.window)
-        if not (2 <= len(window) <= 8 and len(window) % 2 == 0 and window == tuple(range(window[0], window[-1] + 1))):
-            raise ValueError(f"model {self.name!r}: window must be 2, 4, 6 or 8 consecutive offsets, got {window}")
-        if window[len(window) // 2 - 1] != 0:
-            raise ValueError(f"model {self.name!r}: the middle of window must be 0, 1, got {window}")
+        odd, counts = (0, "2, 4, 6 or 8") if self.kind == "interpolate" else (1, "1, 3, 5 or 7")
+        if not (1 <= len(window) <= 8 and len(window) % 2 == odd and window == tuple(range(window[0], window[-1] + 1))):
+            raise ValueError(f"model {self.name!r}: window must be {counts} consecutive offsets, got {window}")
+        if window[(len(window) - 1) // 2] != 0:
+            middle = "0, 1" if self.kind == "interpolate" else "0"
+            raise ValueError(f"model {self.name!r}: the middle of window must be {middle}, got {window}")
         if self.timesteps not in ("any", "midpoint"):
             raise ValueError(f"model {self.name!r}: timesteps must be 'any' or 'midpoint', got {self.timesteps!r}")
         for name in ("spatial_scale", "multiple", "minimum"):
