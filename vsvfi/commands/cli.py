@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vsvfi.commands.render.options import render
 from vsvfi.errors import VsvfiError, missing_package, one_line
 from vsvfi.filter.arguments import help_of
 
@@ -32,20 +32,10 @@ def _flag(*names: str, help: str, panel: str | None = None) -> Any:  # noqa: A00
     return typer.Option(*names, help=help, metavar="", rich_help_panel=panel)
 
 
-TIME, ENCODING, WORK = "Time", "Encoding", "Segments and machines"
-
 Model = Annotated[str, typer.Option(help=help_of("model"))]
 Device = Annotated[str, typer.Option(help=help_of("device"))]
 Precision = Annotated[str, typer.Option(help=help_of("precision"))]
 Quality = Annotated[str | None, typer.Option(help=help_of("quality"))]
-
-
-class ScMode(StrEnum):
-    """What is shown between the two frames at a scene change."""
-
-    HOLD = "hold"
-    NEAREST = "nearest"
-    BLEND = "blend"
 
 
 def _version(value: bool) -> None:
@@ -104,71 +94,7 @@ def doctor() -> None:
     raise typer.Exit(report(examine(), Console()))
 
 
-@app.command(epilog="Example: `vsvfi render film.mkv out.mkv --fps 59.94 --quality best`")
-def render(
-    source: Annotated[Path, typer.Argument(help="The video to interpolate.")],
-    out: Annotated[Path | None, typer.Argument(help="The file to write: .mkv, .mp4, .m4v or .mov.")] = None,
-    model: Model = "flow",
-    factor: Annotated[str | None, typer.Option(metavar="NUMBER", help=help_of("factor"), rich_help_panel=TIME)] = None,
-    fps: Annotated[
-        str | None,
-        typer.Option(metavar="RATE", help="The rate to reach instead: 60, 59.94 or 60000/1001.", rich_help_panel=TIME),
-    ] = None,
-    sc_mode: Annotated[ScMode, typer.Option(help=help_of("sc_mode"))] = ScMode.HOLD,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    quality: Quality = None,
-    encoder: Annotated[
-        str, typer.Option(help="ffmpeg's name of a video encoder.", rich_help_panel=ENCODING)
-    ] = "libx264",
-    crf: Annotated[
-        int,
-        typer.Option(min=0, max=63, help="The encoder's quality: lower is better, larger.", rich_help_panel=ENCODING),
-    ] = 17,
-    preset: Annotated[str, typer.Option(help="Speed of x264 and x265.", rich_help_panel=ENCODING)] = "medium",
-    encoder_options: Annotated[
-        str, typer.Option(help="Further options of ffmpeg, as one string.", rich_help_panel=ENCODING)
-    ] = "",
-    segment: Annotated[
-        float,
-        typer.Option(min=0.1, help="Seconds until a segment ends at the next scene change.", rich_help_panel=WORK),
-    ] = 10.0,
-    resume: Annotated[bool, _flag("--resume", help="Continue after the last finished segment.", panel=WORK)] = False,
-    overwrite: Annotated[
-        bool, _flag("--overwrite", help="Replace OUT, and start an unfinished one anew.", panel=WORK)
-    ] = False,
-    workers: Annotated[
-        int, typer.Option(help="Segments to work on at once, each in a process of its own.", rich_help_panel=WORK)
-    ] = 1,
-    cluster: Annotated[
-        str, typer.Option(envvar="RAY_ADDRESS", help="The address of a Ray cluster.", rich_help_panel=WORK)
-    ] = "",
-    ship: Annotated[bool, _flag("--ship", help="Send the source to the cluster.", panel=WORK)] = False,
-    print_script: Annotated[
-        bool, _flag("--print-script", help="Print the .vpy script that this stands for, and stop.")
-    ] = False,
-) -> None:
-    """Interpolate a whole video, with its sound, subtitles and chapters."""
-    from rich.console import Console
-
-    from vsvfi.commands.render import command
-    from vsvfi.commands.render.job import Crew, Encoding, Job, rate_from
-
-    options = {"model": model, "sc_mode": str(sc_mode), "device": device, "precision": precision, "quality": quality}
-    usual = {"sc_mode": "hold", "device": "auto", "precision": "auto", "quality": None}
-    job = Job(
-        source=source,
-        rate=rate_from(factor, fps),
-        filter={name: value for name, value in options.items() if name not in usual or value != usual[name]},
-    )
-    if print_script:
-        typer.echo(command.script(job), nl=False)
-        return
-    if out is None:
-        raise typer.BadParameter("say where to write: vsvfi render IN OUT", param_hint="OUT")
-    encoding = Encoding(encoder=encoder, crf=crf, preset=preset, options=encoder_options, segment_seconds=segment)
-    crew = Crew(workers=workers, cluster=cluster, ship=ship)
-    command.render(job, out, encoding, crew, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+app.command(epilog="Example: `vsvfi render film.mkv out.mkv --fps 59.94 --quality best`")(render)
 
 
 @app.command(epilog="Example: `vsvfi compare film.mkv --models flow,jnmr --frames 100-120`")

@@ -37,6 +37,7 @@ class Stream:
     index: int
     kind: str
     codec: str
+    attached_picture: bool = False
 
 
 def find() -> str | None:
@@ -120,8 +121,11 @@ def _described(path: Path) -> str:
 
 def streams(path: Path) -> list[Stream]:
     """The streams of a file, in order."""
-    pattern = re.compile(r"^\s*Stream #0:(\d+)\S*: (Video|Audio|Subtitle|Attachment|Data): (\w+)", re.MULTILINE)
-    return [Stream(int(index), kind, codec) for index, kind, codec in pattern.findall(_described(path))]
+    pattern = re.compile(r"^\s*Stream #0:(\d+)\S*: (Video|Audio|Subtitle|Attachment|Data): (\w+)(.*)", re.MULTILINE)
+    return [
+        Stream(int(index), kind, codec, "(attached pic)" in rest)
+        for index, kind, codec, rest in pattern.findall(_described(path))
+    ]
 
 
 def start_time(path: Path) -> Fraction:

@@ -6,8 +6,7 @@ they are joined with everything else of the source, and only the finished file g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,30 +14,35 @@ from typing import TYPE_CHECKING, Any
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.render import cuts
 from vsvfi.commands.render.crew import pool_of
+from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.render.encode import encoder_arguments
 from vsvfi.commands.render.job import Crew, Encoding, Job
 from vsvfi.commands.render.join import join
-from vsvfi.commands.render.plan import Segment, longest_first, segments
-from vsvfi.commands.render.progress import Shown, shown
-from vsvfi.commands.render.script import opening_of, script_of
-from vsvfi.commands.render.segment import Film, Task, clip_of, render_segment
-from vsvfi.commands.render.source import Source, inspect
-from vsvfi.commands.render.state import Parts
+from vsvfi.commands.render.plan import Segment
+from vsvfi.commands.render.progress import shown
+from vsvfi.commands.render.script import body_of, opening_of
+from vsvfi.commands.render.segment import Film, clip_of
+from vsvfi.commands.render.source import Source, deinterlaced, inspect, part_of
+from vsvfi.commands.render.state import STATE, Parts
+from vsvfi.commands.render.work import Production, produce
 from vsvfi.commands.versions import digest_of_video, versions
-from vsvfi.commands.workers.pool import Inline, Pool, run
 from vsvfi.errors import VsvfiError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["CONTAINERS", "render", "script"]
-
-CONTAINERS = (".mkv", ".mp4", ".m4v", ".mov")
+__all__ = ["print_plan", "render", "script"]
 
 
 def script(job: Job) -> str:
     """The script that a job stands for: what `vsvfi render` itself evaluates."""
-    return script_of(job, inspect(job.source))
+    source = _source_of(job)
+    return opening_of(job, source) + body_of(job, source)
+
+
+def _source_of(job: Job) -> Source:
+    source = part_of(inspect(job.source), job.start, job.end)
+    return deinterlaced(source) if job.deinterlace else source
 
 
 def render(
@@ -67,24 +71,24 @@ def render(
     """
     crew.check()
     _check(job, out, encoding, overwrite=overwrite)
-    source = inspect(job.source)
+    source = _source_of(job)
     parts = Parts(out)
     try:
-        film, frames, fps = _prepare(job, source, encoding, parts)
-        with parts.opened(_identity(job, film, encoding), resume=resume, overwrite=overwrite):
-            plan = _Plan(job, source, fps, frames, encoding.segment_seconds)
-            done = _render_all(plan, film, parts, crew, console)
-            join(parts, done, job.source, fps, source.offset, console)
+        production = _prepare(job, source, encoding, crew, parts)
+        identity = _identity(job, production.film, encoding)
+        with parts.opened(identity, resume=resume, overwrite=overwrite):
+            done = _make_segments(production, parts, crew, console)
+            join(parts, done, job.source, source, production.fps, console, slow=job.slow)
             parts.clear()
+    except OSError as error:
+        raise VsvfiError(f"{error.filename or out}: {error.strerror or error}") from None
     finally:
         clip_of.cache_clear()
         cuts.forget()
-    console.print(f"Written: {out}", soft_wrap=True)
+    console.print(f"Written: {out}", soft_wrap=True, markup=False)
 
 
 def _check(job: Job, out: Path, encoding: Encoding, *, overwrite: bool) -> None:
-    if out.suffix not in CONTAINERS:
-        raise VsvfiError(f"the output must end in {', '.join(CONTAINERS)}, got {out.name!r}")
     if out.exists() and not overwrite:
         raise VsvfiError(f"{out} is there already; replace it with --overwrite")
     if out.resolve() == job.source.resolve():
@@ -94,107 +98,65 @@ def _check(job: Job, out: Path, encoding: Encoding, *, overwrite: bool) -> None:
         raise VsvfiError(f"{program} has no encoder {encoding.encoder!r}; see: ffmpeg -encoders")
 
 
-def _prepare(job: Job, source: Source, encoding: Encoding, parts: Parts) -> tuple[Film, int, Fraction]:
-    """What segments have in common, the output's length in frames, and its rate."""
-    text = script_of(job, source)
-    clip = clip_of(text, None)
-    film = Film(
-        script=text,
-        encoder=tuple(encoder_arguments(encoding, clip)),
-        folder=parts.folder.resolve(),
-        source=job.source.resolve(),
-        digest=digest_of_video(job.source),
+def _prepare(job: Job, source: Source, encoding: Encoding, crew: Crew, parts: Parts) -> Production:
+    opening, body = opening_of(job, source), body_of(job, source)
+    clip = clip_of(opening + body)
+    folder = parts.folder.resolve()
+    demands = Demands(
         model=job.model,
         weights=job.weights,
-        device=job.device,
         versions=versions(job.model, job.weights),
+        source=None if crew.ship else (job.source.resolve(), digest_of_video(job.source)),
+        state=None if crew.ship else folder / STATE,
     )
-    return film, len(clip), Fraction(clip.fps)
+    film = Film(
+        opening=opening,
+        body=body,
+        encoder=tuple(encoder_arguments(encoding, clip)),
+        folder=folder,
+        demands=demands,
+    )
+    return Production(
+        job=job,
+        source=source,
+        film=film,
+        fps=Fraction(clip.fps),
+        frames=len(clip),
+        seconds=encoding.segment_seconds,
+        ship=crew.ship,
+    )
 
 
 def _identity(job: Job, film: Film, encoding: Encoding) -> dict[str, Any]:
     """What finished segments must have in common with a render that takes them up; paths may differ."""
-    settings = film.script.replace(repr(str(job.source.resolve())), "SOURCE")
-    return {"source": film.digest, "settings": settings, "encoding": asdict(encoding), "versions": film.versions}
+    settings = (film.opening + film.body).replace(repr(str(job.source.resolve())), "SOURCE")
+    return {
+        "source": digest_of_video(job.source),
+        "settings": settings,
+        "encoding": asdict(encoding),
+        "versions": dict(film.demands.versions),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Where the segments of a render end."""
-
-    job: Job
-    source: Source
-    fps: Fraction
-    frames: int
-    seconds: float
-
-    def as_it_goes(self) -> Iterator[Segment]:
-        """One segment after another, each planned when it is asked for."""
-        is_cut = cuts.cut_finder(opening_of(self.job))
-        return segments(self.source.begins, self.fps, self.frames, self.seconds, is_cut)
-
-    def at_once(self, pool: Pool) -> list[Segment]:
-        """All segments; the workers look for scene changes."""
-        pieces = cuts.stretches(opening_of(self.job), len(self.source.begins), pool.threads)
-        found = {number for _, numbers in run(pool, cuts.find_cuts, pieces) for number in numbers}
-        return list(segments(self.source.begins, self.fps, self.frames, self.seconds, found.__contains__))
-
-
-def _render_all(plan: _Plan, film: Film, parts: Parts, crew: Crew, console: Console) -> list[Segment]:
+def _make_segments(production: Production, parts: Parts, crew: Crew, console: Console) -> list[Segment]:
     """Make every segment that is missing, and give them all in order."""
-    before = parts.finished()
-    planned: list[Segment] = []
-    with shown(console, plan.frames, sum(map(len, before))) as display:
-        pool = pool_of(crew, film, lambda name, count: display.update({"": (name, count, count)}))
+    with shown(console, production.frames, sum(map(len, parts.finished()))) as display:
         try:
-            if isinstance(pool, Inline):
-                todo: Iterable[Segment] = _noted(plan.as_it_goes(), planned)
-            else:
-                planned = plan.at_once(pool)
-                todo = longest_first(planned)
-            _render_with(pool, parts.missing(todo), film, display, console)
+            pool = pool_of(crew, production.job, lambda name, count: display.update({"": (name, count, count)}))
+            try:
+                return produce(production, pool, parts, display, console)
+            finally:
+                pool.close()
         except KeyboardInterrupt:
             made = sum(map(len, parts.finished()))
-            raise VsvfiError(f"interrupted at frame {made} of {plan.frames}{_advice(parts)}") from None
+            raise VsvfiError(f"interrupted at frame {made} of {production.frames}{_advice(parts)}") from None
         except VsvfiError as error:
             raise type(error)(f"{error}{_advice(parts)}") from None
-        finally:
-            pool.close()
-    return sorted(planned)
-
-
-def _render_with(pool: Pool, todo: Iterable[Segment], film: Film, display: Shown, console: Console) -> None:
-    sizes: dict[str, int] = {}
-
-    def named(segment: Segment) -> str:
-        sizes[str(segment)] = len(segment)
-        return str(segment)
-
-    def tick() -> None:
-        display.update({who: (name, count, sizes.get(name, 0)) for who, (name, count) in pool.progress().items()})
-
-    def say(text: str) -> None:
-        console.print(f"[yellow]{text}[/]", soft_wrap=True, highlight=False)
-
-    mine = replace(film, threads=pool.threads)
-    answers = run(
-        pool,
-        render_segment,
-        todo,
-        pack=lambda segment: Task(film=mine, segment=segment),
-        name=named,
-        tick=tick,
-        say=say,
-    )
-    for segment, _ in answers:
-        display.finished(len(segment))
-
-
-def _noted(planned: Iterator[Segment], into: list[Segment]) -> Iterator[Segment]:
-    for segment in planned:
-        into.append(segment)
-        yield segment
 
 
 def _advice(parts: Parts) -> str:
     return "; go on with --resume" if parts.finished() else ""
+
+
+def print_plan(job: Job, encoding: Encoding, crew: Crew, console: Console) -> None:
+    """Print how a video would be cut into segments, and how long workers would need for them."""

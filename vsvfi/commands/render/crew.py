@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from vsvfi.commands.render.job import Crew
-from vsvfi.commands.render.segment import Film
+from vsvfi.commands.render.job import Crew, Job
 from vsvfi.commands.workers.pool import Inline, Pool
 from vsvfi.models import registry
 
 __all__ = ["pool_of"]
 
 
-def pool_of(crew: Crew, film: Film, tell: Callable[[str, int], None]) -> Pool:
+def pool_of(crew: Crew, job: Job, tell: Callable[[str, int], None]) -> Pool:
     """Start the workers; ``tell`` is for the only one, which is this process.
 
     Raises:
@@ -22,8 +21,8 @@ def pool_of(crew: Crew, film: Film, tell: Callable[[str, int], None]) -> Pool:
     if crew.cluster:
         from vsvfi.commands.workers.cluster import Cluster
 
-        return Cluster(crew.cluster, limit=crew.workers, gpu=_may_use_gpu(film.model, film.device))
-    gpus = _gpus() if _may_use_gpu(film.model, film.device) else []
+        return Cluster(crew.cluster, limit=crew.workers, gpu=_may_use_gpu(job.model, job.device))
+    gpus = _gpus() if _may_use_gpu(job.model, job.device) else []
     workers = max(1, len(gpus)) if crew.workers is None else crew.workers
     if workers == 1:
         return Inline(tell)

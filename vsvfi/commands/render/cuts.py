@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.workers.pool import Tell
 
 if TYPE_CHECKING:
     from vsvfi.commands.clips import Clip
 
-__all__ = ["Stretch", "cut_finder", "find_cuts", "stretches"]
+__all__ = ["Stretch", "cut_finder", "find_cuts", "forget", "marked", "stretches"]
 
 STRETCH = 2000
 """Source frames that are looked through at once: some seconds of work, against milliseconds to seek there."""
@@ -23,35 +24,31 @@ class Stretch:
     """Source frames ``first`` to ``last`` (not included) to look through; ``opening`` makes the source's clip."""
 
     opening: str
+    threshold: float | None
+    demands: Demands
     first: int
     last: int
     threads: int | None = None
 
-    def __str__(self) -> str:
-        return f"scenes of source frames {self.first}-{self.last - 1}"
 
-
-def stretches(opening: str, frames: int, threads: int | None) -> list[Stretch]:
-    """All frames of a source, in pieces."""
-    return [
-        Stretch(opening=opening, first=first, last=min(frames, first + STRETCH), threads=threads)
-        for first in range(0, frames, STRETCH)
-    ]
+def stretches(frames: int) -> list[tuple[int, int]]:
+    """All frames of a source in pieces: first frame, and last, not included."""
+    return [(first, min(frames, first + STRETCH)) for first in range(0, frames, STRETCH)]
 
 
 @lru_cache(maxsize=1)
-def _marked(opening: str, threads: int | None) -> Clip:
+def marked(opening: str, threshold: float | None) -> Clip:
+    """The source's clip with scene changes marked."""
     from vsvfi.commands.clips import core
     from vsvfi.commands.render.script import evaluate
 
-    if threads is not None:
-        core.num_threads = threads
-    return core.vsvfi.DetectScenes(evaluate(opening))
+    given = {} if threshold is None else {"threshold": threshold}
+    return core.vsvfi.DetectScenes(evaluate(opening), **given)
 
 
-def cut_finder(opening: str) -> Callable[[int], bool]:
+def cut_finder(opening: str, threshold: float | None) -> Callable[[int], bool]:
     """Tells of single frames whether a scene begins with them."""
-    clip = _marked(opening, None)
+    clip = marked(opening, threshold)
 
     def is_cut(number: int) -> bool:
         with clip.get_frame(number) as frame:
@@ -61,8 +58,17 @@ def cut_finder(opening: str) -> Callable[[int], bool]:
 
 
 def find_cuts(stretch: Stretch, tell: Tell) -> list[int]:
-    """The frames of a stretch that scenes begin with."""
-    clip = _marked(stretch.opening, stretch.threads)[stretch.first : stretch.last]
+    """The frames of a stretch that scenes begin with.
+
+    Raises:
+        NodeRefusedError: this machine could find others.
+    """
+    from vsvfi.commands.clips import core
+
+    stretch.demands.check()
+    if stretch.threads is not None:
+        core.num_threads = stretch.threads
+    clip = marked(stretch.opening, stretch.threshold)[stretch.first : stretch.last]
     found = []
     for number, frame in enumerate(clip.frames(close=True)):
         if frame.props.get("_SceneChangePrev", 0):
@@ -73,4 +79,4 @@ def find_cuts(stretch: Stretch, tell: Tell) -> list[int]:
 
 def forget() -> None:
     """Let go of the clip that was looked through."""
-    _marked.cache_clear()
+    marked.cache_clear()

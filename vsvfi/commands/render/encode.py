@@ -15,6 +15,7 @@ from typing import Any
 
 from vsvfi.commands import color_tags, ffmpeg
 from vsvfi.commands.clips import Clip
+from vsvfi.commands.render.encoders import ENCODERS, Encoder
 from vsvfi.commands.render.job import Encoding
 
 __all__ = ["encode", "encoder_arguments"]
@@ -24,11 +25,12 @@ def encoder_arguments(encoding: Encoding, clip: Clip) -> list[str]:
     """The options of ffmpeg that encode this clip and tag it with its colours."""
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
-    arguments = ["-c:v", encoding.encoder]
-    if encoding.encoder in ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9"):
-        arguments += ["-crf", str(encoding.crf)]
-    if encoding.encoder in ("libx264", "libx265") or (encoding.encoder == "libsvtav1" and encoding.preset.isdigit()):
-        arguments += ["-preset", encoding.preset]
+    known = ENCODERS.get(encoding.encoder, Encoder())
+    arguments = ["-c:v", encoding.encoder, *known.always]
+    if known.quality:
+        arguments += [known.quality, str(encoding.crf)]
+    if known.speed and encoding.preset:
+        arguments += [known.speed, encoding.preset]
     hdr = color_tags.hdr_parameters(props)
     if hdr and encoding.encoder in ("libx264", "libx265"):
         is_265 = encoding.encoder == "libx265"
@@ -38,18 +40,23 @@ def encoder_arguments(encoding: Encoding, clip: Clip) -> list[str]:
     tags = color_tags.tagging_filter(props)
     subsampled = clip.format.subsampling_w or clip.format.subsampling_h
     flags = color_tags.encoder_flags(props, subsampled=bool(subsampled))
-    return [*(["-vf", tags] if tags else []), *arguments, *flags, *shlex.split(encoding.options)]
+    # NUT keeps times exactly; Matroska keeps what the stream itself does not say of its colours.
+    container = "nut" if known.keeps_colour else "matroska"
+    chain = ["-vf", tags] if tags else []
+    return [*chain, *arguments, *flags, *shlex.split(encoding.options), "-f", container]
 
 
 def encode(clip: Clip, target: Path, arguments: Sequence[str], advance: Callable[[int], None]) -> None:
-    """Encode a clip into a NUT file, which keeps times exactly; it gets its name when it is whole.
+    """Encode a clip into a file, which gets its name when it is whole.
+
+    ``arguments`` name encoder and container.
 
     Raises:
         EncoderError: ffmpeg failed, or ended before the last frame.
     """
     partial = target.with_name(f"{target.name}.{socket.gethostname()}-{os.getpid()}.part")
     command = [ffmpeg.require(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-f", "yuv4mpegpipe"]
-    command += ["-i", "-", *arguments, "-f", "nut", str(partial)]
+    command += ["-i", "-", *arguments, str(partial)]
     with tempfile.TemporaryFile() as said:
         # In a group of its own: Ctrl-C is for this process, which ends the encoder.
         options: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}

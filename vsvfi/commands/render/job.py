@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vsvfi.errors import VsvfiError
-from vsvfi.timeline import as_rate
+from vsvfi.timeline import MAX_TERM, as_rate
 
-__all__ = ["Crew", "Encoding", "Job", "Rate", "rate_from"]
+__all__ = ["Crew", "Encoding", "Job", "Rate", "rate_from", "workers_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,25 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to interpolate, and how: ``filter`` are arguments of `vsvfi.Interpolate` other than those of time."""
+    """What to interpolate, and how.
+
+    ``filter`` are arguments of `vsvfi.Interpolate` other than those of time. ``start`` and ``end`` (not included) are
+    source frames' numbers, or times. With ``deinterlace`` every field becomes a frame first; with ``slow`` the output
+    has the source's rate and takes longer.
+    """
 
     source: Path
     rate: Rate = Rate(Fraction(2))
+    slow: bool = False
+    deinterlace: bool = False
+    start: str | None = None
+    end: str | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def slowness(self) -> Fraction:
+        """How many times as long the output takes."""
+        return self.rate.factor if self.slow and self.rate.factor else Fraction(1)
 
     @property
     def model(self) -> str:
@@ -80,20 +94,47 @@ class Crew:
             raise VsvfiError("--ship sends the source to a cluster: say which with --cluster")
 
 
-def rate_from(factor: str | None, fps: str | None) -> Rate:
+def workers_from(text: str, cluster: str) -> int | None:
+    """How many workers the command line asks for; None for as many as there are places.
+
+    Raises:
+        VsvfiError: it is neither a number nor ``auto``.
+    """
+    if text == "auto" or (not text and cluster):
+        return None
+    try:
+        return int(text or 1)
+    except ValueError:
+        raise VsvfiError(f"--workers must be at least 1, or auto, got {text!r}") from None
+
+
+def rate_from(factor: str | None, fps: str | None, slow_motion: str | None = None) -> Rate:
     """The rate that the command line asks for: a factor as ``2``, ``2.5`` or ``5/2``, or a rate (`as_rate`).
 
     Raises:
-        VsvfiError: both are given, or one is not what it should be.
+        VsvfiError: several are given, or one is not what it should be.
     """
-    if factor is not None and fps is not None:
-        raise VsvfiError("give --factor or --fps, not both")
+    given = {"--factor": factor, "--fps": fps, "--slow-motion": slow_motion}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise VsvfiError(f"give one of {', '.join(given)}, not {' and '.join(named)}")
     if fps is not None:
+        value = _fraction(fps)
+        if value is None or max(value.numerator, value.denominator) > MAX_TERM:
+            raise VsvfiError(f"--fps must be a rate such as 60, 59.94 or 60000/1001, got {fps!r}")
         return Rate(fps=as_rate("--fps", fps))
-    try:
-        value = Fraction("2" if factor is None else factor)
-    except (ValueError, ZeroDivisionError):
-        raise VsvfiError(f"--factor must be a number such as 2, 2.5 or 5/2, got {factor!r}") from None
-    if value <= 1:
-        raise VsvfiError(f"--factor must be greater than 1, got {factor}")
+    name, text = ("--slow-motion", slow_motion) if slow_motion is not None else ("--factor", factor)
+    value = Fraction(2) if text is None else _fraction(text)
+    if value is None or not 1 < value <= MAX_TERM:
+        raise VsvfiError(f"{name} must be greater than 1, such as 2, 2.5 or 5/2, got {text}")
     return Rate(value.limit_denominator(1001))
+
+
+def _fraction(text: str) -> Fraction | None:
+    # Fraction itself reads 1e400 as an integer of 400 digits, and 1e999999999 for a very long time.
+    if len(text) > 40 or "e" in text.lower():
+        return None
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return None

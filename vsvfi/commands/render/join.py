@@ -1,50 +1,143 @@
-"""Putting finished segments together with everything else of the source."""
+"""Putting finished segments together with everything else of the source, as far as the container holds it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.render.plan import Segment
+from vsvfi.commands.render.source import Source
 from vsvfi.commands.render.state import Parts
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["join"]
+__all__ = ["Others", "join", "others_of"]
 
 _TEXT_SUBTITLES = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 
+_SUBTITLES = {".mkv": "copy", ".webm": "webvtt", ".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text"}
+"""What text subtitles become in a container."""
+
+_AUDIO = {
+    ".webm": ("opus", "vorbis"),
+    ".mp4": ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus", "dts", "mp2"),
+    ".m4v": ("aac", "mp3", "ac3", "eac3", "alac"),
+}
+"""What sound a container holds as it is; the rest becomes Opus or AAC. Matroska and QuickTime hold everything usual."""
+
+
+@dataclass(slots=True)
+class Others:
+    """What is taken of a source beside its picture: ffmpeg's options, and what is left behind or changed, in words."""
+
+    options: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def others_of(streams: Sequence[ffmpeg.Stream], suffix: str, *, slow: bool = False) -> Others:
+    """What to take of a source's streams into a container.
+
+    Args:
+        streams: the source's.
+        suffix: the container's.
+        slow: whether the picture takes longer than the source's: what is bound to its times is left behind.
+    """
+    found = Others()
+    counts = {"v": 1, "a": 0, "s": 0}
+    pictures = 0
+    for stream in streams:
+        if stream.attached_picture:
+            if suffix == ".webm":
+                found.remarks.append(".webm cannot hold the attached picture; .mkv can")
+            else:
+                found.options += ["-map", f"1:{stream.index}", f"-c:v:{counts['v']}", "copy"]
+                found.options += [f"-disposition:v:{counts['v']}", "attached_pic"]
+                counts["v"] += 1
+        elif stream.kind == "Video":
+            pictures += 1
+            if pictures > 1:
+                found.remarks.append(f"only the first picture is rendered: stream {stream.index} is left behind")
+        elif stream.kind in ("Audio", "Subtitle") and slow:
+            found.remarks.append(f"slow motion leaves the {stream.codec} {_WORDS[stream.kind]} behind")
+        elif stream.kind == "Audio":
+            _add_audio(found, stream, suffix, counts)
+        elif stream.kind == "Subtitle":
+            _add_subtitles(found, stream, suffix, counts)
+        elif stream.kind == "Attachment" and suffix == ".mkv":
+            found.options += ["-map", f"1:{stream.index}", "-c:t", "copy"]
+        else:
+            found.remarks.append(
+                f"{suffix} cannot hold the {_WORDS[stream.kind]} in stream {stream.index}, which is left behind"
+            )
+    return found
+
+
+_WORDS = {"Audio": "sound", "Subtitle": "subtitles", "Attachment": "attachment", "Data": "data"}
+
+
+def _add_audio(found: Others, stream: ffmpeg.Stream, suffix: str, counts: dict[str, int]) -> None:
+    codec = "copy"
+    if suffix in _AUDIO and stream.codec not in _AUDIO[suffix]:
+        codec = "libopus" if suffix == ".webm" else "aac"
+        found.remarks.append(f"{suffix} cannot hold {stream.codec} sound, which becomes {codec.removeprefix('lib')}")
+    found.options += ["-map", f"1:{stream.index}", f"-c:a:{counts['a']}", codec]
+    counts["a"] += 1
+
+
+def _add_subtitles(found: Others, stream: ffmpeg.Stream, suffix: str, counts: dict[str, int]) -> None:
+    if suffix != ".mkv" and stream.codec not in _TEXT_SUBTITLES:
+        found.remarks.append(f"{suffix} cannot hold the {stream.codec} subtitles; .mkv can")
+        return
+    codec = "srt" if suffix == ".mkv" and stream.codec == "mov_text" else _SUBTITLES[suffix]
+    found.options += ["-map", f"1:{stream.index}", f"-c:s:{counts['s']}", codec]
+    counts["s"] += 1
+
 
 def join(
-    parts: Parts, done: Sequence[Segment], source: Path, fps: Fraction, offset: Fraction, console: Console
+    parts: Parts,
+    done: Sequence[Segment],
+    path: Path,
+    source: Source,
+    fps: Fraction,
+    console: Console,
+    *,
+    slow: bool = False,
 ) -> None:
     """Put the segments together with the source's other streams; the final name appears last."""
-    folder, out = parts.folder, parts.out
-    listing = folder / "segments.txt"
+    suffix = parts.out.suffix
+    listing = parts.folder / "segments.txt"
     lines = ["ffconcat version 1.0"]
     for segment in done:
         lines += [f"file '{segment.file}'", f"duration {float(len(segment) / fps):.9f}"]
     listing.write_text("\n".join(lines) + "\n")
-    partial = folder / f"joined{out.suffix}"
+    others = others_of(ffmpeg.streams(path), suffix, slow=slow)
+    for remark in others.remarks:
+        console.print(f"[yellow]{remark}[/]", soft_wrap=True, highlight=False)
+    # The part's own beginning is where everything begins; of a whole source, what ffmpeg counts from.
+    offset = source.offset if source.whole else Fraction(0)
     command = ["-y", "-itsoffset", f"{float(offset):.9f}", "-f", "concat", "-safe", "0", "-i", str(listing)]
-    command += ["-i", str(source), "-map", "0:v:0", "-map", "1:a?", *_others(source, out, console)]
-    command += ["-map_metadata", "1", "-map_chapters", "1", "-c:v", "copy", "-c:a", "copy"]
-    if out.suffix == ".mkv":
-        # Sound that is not heard (the encoder's delay, what an edit list hides) lies before zero: Matroska has no
-        # place for it, and ffmpeg would move the picture to make room.
+    if not source.whole:
+        command += ["-ss", f"{float(source.offset + source.skipped):.9f}", "-t", f"{float(source.seconds):.9f}"]
+    command += ["-i", str(path.resolve()), "-map", "0:v:0", "-c:v:0", "copy", *others.options]
+    command += ["-map_metadata", "1", "-map_chapters", "-1" if slow else "1"]
+    if suffix == ".mkv" or not source.whole:
+        # Sound that is not heard (the encoder's delay, what an edit list hides, what lies before a cut) lies before
+        # zero: Matroska has no place for it, and ffmpeg would move the picture to make room.
         command += ["-bsf:a", r"noise=drop=lt(pts\,0)", "-avoid_negative_ts", "disabled"]
-    else:
+    if suffix in (".mp4", ".m4v", ".mov"):
         command += ["-movflags", "+faststart", "-video_track_timescale", str(_timescale(fps))]
-        if folder.joinpath(done[0].file).read_bytes()[:4096].find(b"HEVC") >= 0:
-            command += ["-tag:v", "hvc1"]
+        if parts.folder.joinpath(done[0].file).read_bytes()[:4096].find(b"HEVC") >= 0:
+            command += ["-tag:v:0", "hvc1"]
+    partial = parts.folder.resolve() / f"joined{suffix}"
     try:
-        ffmpeg.run([*command, str(partial)], f"cannot put {out.name} together")
-        partial.replace(out)
+        ffmpeg.run([*command, str(partial)], f"cannot put {parts.out.name} together")
+        partial.replace(parts.out)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -52,23 +145,3 @@ def join(
 def _timescale(fps: Fraction) -> int:
     """A time base in which frames last whole ticks and that is fine enough for the offset of the sound."""
     return fps.numerator * max(1, math.ceil(12_000 / fps.numerator))
-
-
-def _others(source: Path, out: Path, console: Console) -> list[str]:
-    """Subtitles and attachments, as far as the container holds them."""
-    chosen: list[str] = []
-    kept = 0
-    for stream in ffmpeg.streams(source):
-        if stream.kind == "Subtitle":
-            if out.suffix == ".mkv":
-                codec = "srt" if stream.codec == "mov_text" else "copy"
-            elif stream.codec in _TEXT_SUBTITLES:
-                codec = "mov_text"
-            else:
-                console.print(f"[yellow]{out.suffix} cannot hold the {stream.codec} subtitles; .mkv can[/]")
-                continue
-            chosen += ["-map", f"1:{stream.index}", f"-c:s:{kept}", codec]
-            kept += 1
-        elif stream.kind == "Attachment" and out.suffix == ".mkv":
-            chosen += ["-map", f"1:{stream.index}"]
-    return [*chosen, *(["-c:t", "copy"] if out.suffix == ".mkv" else [])]

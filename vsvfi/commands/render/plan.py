@@ -31,7 +31,7 @@ class Segment:
     @property
     def file(self) -> str:
         """The name of the finished segment's file."""
-        return f"{self.start:09d}-{self.end:09d}.nut"
+        return f"{self.start:09d}-{self.end:09d}.segment"
 
 
 def segments(

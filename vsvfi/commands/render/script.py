@@ -8,7 +8,7 @@ from vsvfi.commands.clips import Clip, core
 from vsvfi.commands.render.job import Job
 from vsvfi.commands.render.source import Source
 
-__all__ = ["evaluate", "for_encoding", "opening_of", "script_of"]
+__all__ = ["body_of", "evaluate", "for_encoding", "opening_of"]
 
 
 _TIMED = """
@@ -26,22 +26,31 @@ clip = core.std.ModifyFrame(timed, clip, with_duration)
 """
 
 
-def opening_of(job: Job) -> str:
-    """The beginning of a job's script, which makes the source's clip; with an output of its own it is a whole one."""
-    source = str(job.source.resolve())
-    return f"import vapoursynth as vs\n\ncore = vs.core\nclip = core.bs.VideoSource({source!r})\n"
+def opening_of(job: Job, source: Source) -> str:
+    """The beginning of a job's script, which makes the clip to interpolate."""
+    path = str(job.source.resolve())
+    text = f"import vapoursynth as vs\n\ncore = vs.core\nclip = core.bs.VideoSource({path!r})\n"
+    if not source.whole:
+        text += f"clip = clip[{source.first}:{source.last}]\n"
+    if job.deinterlace:
+        text += "clip = core.bwdif.Bwdif(clip, field=3)\nclip = core.std.SetFieldBased(clip, 0)\n"
+    return text
 
 
-def script_of(job: Job, source: Source) -> str:
-    """The script that a job stands for: what `vsvfi render` itself evaluates."""
+def body_of(job: Job, source: Source) -> str:
+    """The rest of a job's script, which makes the output of that clip."""
     arguments = _time_arguments(job, source)
     arguments |= {name: value for name, value in job.filter.items() if value is not None}
-    timed = "" if source.constant else _TIMED.format(num=source.rate.numerator, den=source.rate.denominator)
+    text = "" if source.constant else _TIMED.format(num=source.rate.numerator, den=source.rate.denominator)
     listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return f"{opening_of(job)}{timed}clip = core.vsvfi.Interpolate(clip, {listed})\nclip.set_output()\n"
+    text += f"clip = core.vsvfi.Interpolate(clip, {listed})\n"
+    if job.slow:
+        num, den = source.rate.as_integer_ratio()
+        text += f"clip = core.std.AssumeFPS(clip, fpsnum={num}, fpsden={den})\n"
+    return f"{text}clip.set_output()\n"
 
 
-def _time_arguments(job: Job, source: Source) -> dict[str, int]:
+def _time_arguments(job: Job, source: Source) -> dict[str, Any]:
     factor, fps = job.rate.factor, job.rate.fps
     if not source.constant and fps is None and factor is not None:
         fps = source.rate * factor
@@ -54,11 +63,11 @@ def _time_arguments(job: Job, source: Source) -> dict[str, int]:
     return {"factor_num": factor.numerator, "factor_den": factor.denominator}
 
 
-def evaluate(text: str) -> Clip:
-    """The clip that a script makes: its variable ``clip``."""
+def evaluate(text: str, clip: Clip = None) -> Clip:
+    """The clip that a script makes: its variable ``clip``, which may have a value before."""
     import vapoursynth as vs
 
-    names: dict[str, Any] = {"__name__": "__vapoursynth__"}
+    names: dict[str, Any] = {"__name__": "__vapoursynth__", "vs": vs, "core": core, "clip": clip}
     try:
         exec(compile(text, "<vsvfi render>", "exec"), names)
         return names["clip"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,39 @@ from typing import Any
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.clips import core, open_video
 
-__all__ = ["Source", "inspect"]
+__all__ = ["Source", "deinterlaced", "inspect", "part_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the script and the sound need to know of a video: times in seconds from its own first frame."""
+    """What the script and the sound need to know of a video, or of the part of it that is rendered.
+
+    ``first`` and ``last`` (not included) are the frames of the file. ``begins`` are times in seconds from that first
+    frame, ``skipped`` the time before it from the file's own first frame, and that one's ``offset`` from where ffmpeg
+    counts. ``rate`` is the constant one, or the usual one.
+    """
 
     begins: list[Fraction]
     offset: Fraction
     constant: bool
     rate: Fraction
+    first: int
+    last: int
+    whole: bool = True
+    skipped: Fraction = Fraction(0)
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long it is shown."""
+        return self.begins[-1] + 1 / self.rate
 
 
 def inspect(path: Path) -> Source:
+    """Find out about a video.
+
+    Raises:
+        VsvfiError: it is not there, or cannot be read.
+    """
     clip = open_video(path)
     times = _times(path)
     base = Fraction(times["timebasenum"], times["timebaseden"])
@@ -42,7 +62,64 @@ def inspect(path: Path) -> Source:
         rate = _usual_rate(begins)
     offset = stamps[0] * base - ffmpeg.start_time(path) if ffmpeg.find() else Fraction(0)
     # ffmpeg prints the start in microseconds: what is closer than that is no offset.
-    return Source(begins, offset if abs(offset) > Fraction(1, 10_000) else Fraction(0), constant, rate)
+    near = abs(offset) <= Fraction(1, 10_000)
+    return Source(
+        begins=begins,
+        offset=Fraction(0) if near else offset,
+        constant=constant,
+        rate=rate,
+        first=0,
+        last=len(begins),
+    )
+
+
+def part_of(source: Source, start: str | None, end: str | None) -> Source:
+    """The part of a source from ``start`` to ``end`` (not included), frames' numbers or times such as 1:30.5.
+
+    Raises:
+        VsvfiError: one of them is neither, or lies outside, or nothing lies between.
+    """
+    if start is None and end is None:
+        return source
+    first = 0 if start is None else _frame_at(source, "--start", start)
+    last = len(source.begins) if end is None else _frame_at(source, "--end", end)
+    if not 0 <= first < last <= len(source.begins):
+        raise VsvfiError(
+            f"--start and --end must have frames between them: got {first} to {last} of {len(source.begins)}"
+        )
+    skipped = source.begins[first]
+    begins = [begin - skipped for begin in source.begins[first:last]]
+    return replace(source, begins=begins, first=first, last=last, whole=False, skipped=skipped)
+
+
+def _frame_at(source: Source, option: str, text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    parts = text.split(":")
+    try:
+        if not 2 <= len(parts) <= 3 and "." not in text:
+            raise ValueError
+        # A time without a colon has a point: 90.5.
+        seconds = sum(Fraction(part) * 60**k for k, part in enumerate(reversed(parts)))
+    except (ValueError, ZeroDivisionError):
+        raise VsvfiError(
+            f"{option} must be a source frame's number, or a time such as 1:30.5 or 90.5, got {text!r}"
+        ) from None
+    return bisect_left(source.begins, seconds)
+
+
+def deinterlaced(source: Source) -> Source:
+    """The source with a frame for each field.
+
+    Raises:
+        VsvfiError: its rate varies, or what makes frames of fields is not there.
+    """
+    if not source.constant:
+        raise VsvfiError("--deinterlace needs a constant frame rate, and the source's varies")
+    if not hasattr(core, "bwdif"):
+        raise VsvfiError("--deinterlace needs Bwdif: pip install vapoursynth-bwdif")
+    rate = 2 * source.rate
+    return replace(source, begins=[number / rate for number in range(2 * len(source.begins))], rate=rate)
 
 
 def _times(path: Path) -> dict[str, Any]:

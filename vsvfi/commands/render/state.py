@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,10 +20,9 @@ from vsvfi.errors import VsvfiError
 __all__ = ["STATE", "Parts"]
 
 STATE = "state.json"
-INDEX = "index"
-"""The folder of BestSource's index, where several machines share it."""
-
-_OURS = re.compile(rf"\d{{9}}-\d{{9}}\.nut(\..*)?|joined\..*|segments\.txt|{re.escape(STATE)}(\.tmp)?|{LOCK}|{HOLDER}")
+_OURS = re.compile(
+    rf"\d{{9}}-\d{{9}}\.segment(\..*)?|joined\..*|segments\.txt|{re.escape(STATE)}(\.tmp)?|{LOCK}|{HOLDER}"
+)
 
 
 class Parts:
@@ -70,7 +68,7 @@ class Parts:
             return
         if not self.folder.is_dir():
             raise VsvfiError(f"{self.folder} is in the way: unfinished segments are kept in a folder of that name")
-        foreign = [path.name for path in self.folder.iterdir() if not _OURS.fullmatch(path.name) and path.name != INDEX]
+        foreign = [path.name for path in self.folder.iterdir() if not _OURS.fullmatch(path.name)]
         if foreign:
             raise VsvfiError(f"{self.folder} holds {foreign[0]!r}, which no render wrote: move the folder away")
 
@@ -97,18 +95,22 @@ class Parts:
 
     def _remove_files(self) -> None:
         for path in self.folder.iterdir():
-            if path.name == INDEX:
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name not in (LOCK, HOLDER):
+            if path.name not in (LOCK, HOLDER):
                 path.unlink()
 
     def clear(self) -> None:
         """Remove everything: the output is whole."""
         self._remove_files()
 
+    def keep(self, segment: Segment, content: bytes) -> None:
+        """Take in a segment that was finished elsewhere."""
+        partial = self.folder / f"{segment.file}.part"
+        partial.write_bytes(content)
+        partial.replace(self.folder / segment.file)
+
     def finished(self) -> set[Segment]:
         """The segments that are done."""
-        names = (path.name for path in self.folder.glob("*.nut"))
+        names = (path.name for path in self.folder.glob("*.segment"))
         return {Segment(int(name[:9]), int(name[10:19])) for name in names}
 
     def missing(self, planned: Iterable[Segment]) -> Iterator[Segment]:
