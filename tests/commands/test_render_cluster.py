@@ -45,11 +45,25 @@ NODE: dict[str, Any] = {
 }
 
 
+def _started(attempts: int = 3) -> Cluster:
+    """A head and another node. Ray gives a node 30 seconds to begin, which a busy machine may not keep."""
+    for attempt in range(attempts):
+        nodes = Cluster()
+        try:
+            nodes.add_node(**NODE)
+            nodes.add_node(**NODE)
+            return nodes
+        except Exception:
+            nodes.shutdown()  # type: ignore[no-untyped-call]
+            if attempt == attempts - 1:
+                raise
+    raise AssertionError
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head and another node; tests add a third one and take it away."""
-    nodes = Cluster(initialize_head=True, head_node_args=NODE)
-    nodes.add_node(**NODE)
+    """Two nodes; tests add a third one and take it away."""
+    nodes = _started()
     yield nodes
     nodes.shutdown()  # type: ignore[no-untyped-call]
 
