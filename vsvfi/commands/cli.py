@@ -94,7 +94,10 @@ def doctor() -> None:
     raise typer.Exit(report(examine(), Console()))
 
 
-app.command(epilog="Example: `vsvfi render film.mkv out.mkv --fps 59.94 --quality best`")(render)
+app.command(
+    epilog="Examples: `vsvfi render film.mkv out.mkv --fps 59.94 --quality best`, "
+    "`vsvfi render clip.mp4 slow.mp4 --slow-motion 4 --start 0:12 --end 0:15`"
+)(render)
 
 
 @app.command(epilog="Example: `vsvfi compare film.mkv --models flow,jnmr --frames 100-120`")

@@ -14,7 +14,7 @@ from vsvfi.filter.arguments import ARGUMENTS, Argument
 
 __all__ = ["with_filter_options"]
 
-TIME = ("factor", "factor_num", "factor_den", "fps", "fps_num", "fps_den")
+TIME = ("factor", "factor_num", "factor_den", "fps", "fps_num", "fps_den", "timing")
 """Commands have ways of their own to say these."""
 
 _TYPES: Mapping[str, Any] = {"int": int, "flag": bool, "float": float, "data": str, "data[]": list[str], "int[]": str}
@@ -31,7 +31,8 @@ def _parameter(argument: Argument) -> inspect.Parameter:
     names = f"--{argument.name.replace('_', '-')}"
     if argument.kind == "flag":
         names += f"/--no-{argument.name.replace('_', '-')}"
-    option = typer.Option(names, help=text, rich_help_panel="Interpolation", show_default=False)
+    shape = "" if argument.kind == "flag" else None
+    option = typer.Option(names, help=text, metavar=shape, rich_help_panel="Interpolation", show_default=False)
     return inspect.Parameter(
         argument.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )

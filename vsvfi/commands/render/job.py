@@ -117,7 +117,7 @@ def rate_from(factor: str | None, fps: str | None, slow_motion: str | None = Non
     given = {"--factor": factor, "--fps": fps, "--slow-motion": slow_motion}
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
-        raise VsvfiError(f"give one of {', '.join(given)}, not {' and '.join(named)}")
+        raise VsvfiError(f"give {' or '.join(named)}, not {'both' if len(named) == 2 else 'all'}")
     if fps is not None:
         value = _fraction(fps)
         if value is None or max(value.numerator, value.denominator) > MAX_TERM:

@@ -22,18 +22,37 @@ def render(
         typer.Argument(metavar="IN... OUT", help="The videos to interpolate, and the file to write: .mkv, .mp4 ..."),
     ],
     factor: Annotated[
-        str | None, typer.Option(help="Output frames per source frame: 2, 2.5 or 5/2; 2 by default.")
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Output frames per source frame: 2, 2.5 or 5/2; 2 by default.", rich_help_panel=_TIME
+        ),
     ] = None,
-    fps: Annotated[str | None, typer.Option(help="The rate to reach instead: 60, 59.94 or 60000/1001.")] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="The rate to reach instead: 60, 59.94 or 60000/1001.", rich_help_panel=_TIME),
+    ] = None,
     slow_motion: Annotated[
-        str | None, typer.Option(metavar="FACTOR", help="So many times as long, at the source's rate, without sound.")
+        str | None,
+        typer.Option(
+            metavar="FACTOR", help="So many times as long, at the source's rate, without sound.", rich_help_panel=_TIME
+        ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="Where to begin: a source frame's number, or a time such as 1:30.5.")
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Where to begin: a source frame's number, or a time such as 1:30.5.",
+            rich_help_panel=_TIME,
+        ),
     ] = None,
-    end: Annotated[str | None, typer.Option(help="Where to end, not included; as --start.")] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="WHERE", help="Where to end, not included; as --start.", rich_help_panel=_TIME)
+    ] = None,
     deinterlace: Annotated[
-        bool, typer.Option("--deinterlace", help="Make a frame of each field first (Bwdif).")
+        bool,
+        typer.Option(
+            "--deinterlace", metavar="", help="Make a frame of each field first (Bwdif).", rich_help_panel=_TIME
+        ),
     ] = False,
     encoder: Annotated[
         str,
@@ -58,17 +77,20 @@ def render(
         float,
         typer.Option(help="Seconds after which a segment ends at the next scene change.", rich_help_panel=_ENCODING),
     ] = 10.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the segments that are missing.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and start an unfinished one anew.")] = (
-        False
-    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar="", help="Go on with the segments that are missing.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace OUT, and start an unfinished one anew.")
+    ] = (False),
     print_script: Annotated[
-        bool, typer.Option("--print-script", help="Print the .vpy script that this stands for, and stop.")
+        bool, typer.Option("--print-script", metavar="", help="Print the .vpy script that this stands for, and stop.")
     ] = False,
     plan: Annotated[
         bool,
         typer.Option(
             "--plan",
+            metavar="",
             help="Print the segments and how long so many workers would need, and stop.",
             rich_help_panel=_WORK,
         ),
@@ -92,6 +114,7 @@ def render(
         bool,
         typer.Option(
             "--ship",
+            metavar="",
             help="Send the cluster's machines the parts of the source, and take finished segments back: they need not "
             "see the same folders.",
             rich_help_panel=_WORK,
@@ -100,13 +123,7 @@ def render(
     *,
     filter_options: dict[str, Any],
 ) -> None:
-    """Interpolate a whole video, with its sound, subtitles and chapters.
-
-    Examples:
-    - `vsvfi render film.mkv smooth.mkv --fps 60`
-    - `vsvfi render clip.mp4 slow.mp4 --slow-motion 4 --start 0:12 --end 0:15 --model rife`
-    - `vsvfi render film.mkv smooth.mkv --workers auto`
-    """
+    """Interpolate a whole video, with its sound, subtitles and chapters."""
     from rich.console import Console
 
     from vsvfi.commands.render import command

@@ -12,6 +12,7 @@ from typing import Any
 
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.clips import core, open_video
+from vsvfi.errors import VsvfiError
 
 __all__ = ["Source", "deinterlaced", "inspect", "part_of"]
 
