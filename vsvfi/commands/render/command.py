@@ -6,7 +6,8 @@ they are joined with everything else of the source, and only the finished file g
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +19,26 @@ from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.render.encode import encoder_arguments
 from vsvfi.commands.render.job import Crew, Encoding, Job
 from vsvfi.commands.render.join import join
-from vsvfi.commands.render.plan import Segment
-from vsvfi.commands.render.progress import shown
+from vsvfi.commands.render.plan import Segment, longest_first, makespan
+from vsvfi.commands.render.progress import clock, shown
 from vsvfi.commands.render.script import body_of, opening_of
 from vsvfi.commands.render.segment import Film, clip_of
 from vsvfi.commands.render.source import Source, deinterlaced, inspect, part_of
 from vsvfi.commands.render.state import STATE, Parts
-from vsvfi.commands.render.work import Production, produce
+from vsvfi.commands.render.work import Production, plan_at_once, produce
 from vsvfi.commands.versions import digest_of_video, versions
+from vsvfi.commands.workers.pool import Inline
 from vsvfi.errors import VsvfiError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from vsvfi.commands.clips import Clip
+
 __all__ = ["print_plan", "render", "script"]
+
+SAMPLE_FRAMES, SAMPLE_SECONDS = 100, 5.0
+"""The frames that tell how fast a worker is, or as many as this time allows."""
 
 
 def script(job: Job) -> str:
@@ -89,6 +96,8 @@ def render(
 
 
 def _check(job: Job, out: Path, encoding: Encoding, *, overwrite: bool) -> None:
+    if not out.resolve().parent.is_dir():
+        raise VsvfiError(f"there is no folder {out.resolve().parent}; make it first")
     if out.exists() and not overwrite:
         raise VsvfiError(f"{out} is there already; replace it with --overwrite")
     if out.resolve() == job.source.resolve():
@@ -159,4 +168,45 @@ def _advice(parts: Parts) -> str:
 
 
 def print_plan(job: Job, encoding: Encoding, crew: Crew, console: Console) -> None:
-    """Print how a video would be cut into segments, and how long workers would need for them."""
+    """Print how a video would be cut into segments, and how long workers would need for them.
+
+    Raises:
+        VsvfiError: the video cannot be rendered like this.
+    """
+    crew.check()
+    source = _source_of(job)
+    try:
+        production = _prepare(job, source, encoding, crew, Parts(job.source))
+        film = replace(production.film, demands=replace(production.film.demands, state=None))
+        begun = time.monotonic()
+        planned = plan_at_once(replace(production, film=film), Inline(lambda *_: None))
+        planning = time.monotonic() - begun
+        speed = _sampled_speed(clip_of(film.opening + film.body))
+    finally:
+        clip_of.cache_clear()
+        cuts.forget()
+    longest = max(planned, key=len)
+    console.print(
+        f"{len(planned)} segments of {production.frames} frames, the longest {longest} of {len(longest)}; "
+        f"scene changes found in {planning:.1f} s",
+        highlight=False,
+    )
+    console.print(f"one worker, measured without encoding: {speed:.1f} frames a second", highlight=False)
+    costs = [len(segment) / speed for segment in longest_first(planned)]
+    for workers in sorted({1, 2, 4, 8, 16, 64, crew.workers or 1}):
+        needed = makespan(costs, workers)
+        console.print(f"{workers:4} workers  {clock(needed)}  {sum(costs) / needed:.1f} times as fast", highlight=False)
+
+
+def _sampled_speed(clip: Clip) -> float:
+    """Frames a second from the middle of the clip, once the model is loaded."""
+    middle = len(clip) // 2
+    sample = clip[middle : middle + SAMPLE_FRAMES]
+    frames = sample.frames(close=True)
+    next(frames)
+    begun, count = time.monotonic(), 0
+    for _ in frames:
+        count += 1
+        if time.monotonic() - begun > SAMPLE_SECONDS:
+            break
+    return max(1, count) / max(1e-6, time.monotonic() - begun)

@@ -42,7 +42,13 @@ ENCODERS = {
     "libsvtav1": Encoder(quality="-crf", crf=24, worst=63, preset="6", speed="-preset"),
     "libaom-av1": Encoder(quality="-crf", crf=24, worst=63, preset="6", speed="-cpu-used"),
     "libvpx-vp9": Encoder(
-        quality="-crf", crf=24, worst=63, preset="2", speed="-cpu-used", always=("-b:v", "0", "-row-mt", "1")
+        quality="-crf",
+        crf=24,
+        worst=63,
+        preset="2",
+        speed="-cpu-used",
+        always=("-b:v", "0", "-row-mt", "1"),
+        keeps_colour=False,
     ),
     "prores_ks": Encoder(always=("-profile:v", "3", "-vendor", "apl0", "-pix_fmt", "yuv422p10le")),
     "ffv1": Encoder(always=("-level", "3", "-slicecrc", "1"), keeps_colour=False),

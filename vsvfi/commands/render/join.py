@@ -34,9 +34,13 @@ _AUDIO = {
 
 @dataclass(slots=True)
 class Others:
-    """What is taken of a source beside its picture: ffmpeg's options, and what is left behind or changed, in words."""
+    """What is taken of a source beside its picture: ffmpeg's options, and what is left behind or changed, in words.
+
+    ``covers`` are pictures to be attached as files, as Matroska has them.
+    """
 
     options: list[str] = field(default_factory=list)
+    covers: list[ffmpeg.Stream] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -55,6 +59,8 @@ def others_of(streams: Sequence[ffmpeg.Stream], suffix: str, *, slow: bool = Fal
         if stream.attached_picture:
             if suffix == ".webm":
                 found.remarks.append(".webm cannot hold the attached picture; .mkv can")
+            elif suffix == ".mkv":
+                found.covers.append(stream)
             else:
                 found.options += ["-map", f"1:{stream.index}", f"-c:v:{counts['v']}", "copy"]
                 found.options += [f"-disposition:v:{counts['v']}", "attached_pic"]
@@ -116,7 +122,8 @@ def join(
     for segment in done:
         lines += [f"file '{segment.file}'", f"duration {float(len(segment) / fps):.9f}"]
     listing.write_text("\n".join(lines) + "\n")
-    others = others_of(ffmpeg.streams(path), suffix, slow=slow)
+    streams = ffmpeg.streams(path)
+    others = others_of(streams, suffix, slow=slow)
     for remark in others.remarks:
         console.print(f"[yellow]{remark}[/]", soft_wrap=True, highlight=False)
     # The part's own beginning is where everything begins; of a whole source, what ffmpeg counts from.
@@ -125,6 +132,9 @@ def join(
     if not source.whole:
         command += ["-ss", f"{float(source.offset + source.skipped):.9f}", "-t", f"{float(source.seconds):.9f}"]
     command += ["-i", str(path.resolve()), "-map", "0:v:0", "-c:v:0", "copy", *others.options]
+    attached = sum(stream.kind == "Attachment" for stream in streams)
+    for number, cover in enumerate(others.covers):
+        command += _attached(path, cover, parts.folder, attached + number)
     command += ["-map_metadata", "1", "-map_chapters", "-1" if slow else "1"]
     if suffix == ".mkv" or not source.whole:
         # Sound that is not heard (the encoder's delay, what an edit list hides, what lies before a cut) lies before
@@ -140,6 +150,19 @@ def join(
         partial.replace(parts.out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _attached(path: Path, cover: ffmpeg.Stream, folder: Path, number: int) -> list[str]:
+    """Options that attach a source's picture as the output's attachment ``number``."""
+    kind = "png" if cover.codec == "png" else "jpeg"
+    file = folder / f"joined.cover{cover.index}.{kind}"
+    ffmpeg.run(
+        ["-y", "-i", str(path.resolve()), "-map", f"0:{cover.index}", "-c", "copy", "-f", "image2", str(file)],
+        "cannot read the attached picture",
+    )
+    name = f"cover.{'jpg' if kind == 'jpeg' else kind}"
+    tags = [f"-metadata:s:t:{number}", f"mimetype=image/{kind}", f"-metadata:s:t:{number}", f"filename={name}"]
+    return ["-attach", str(file), *tags]
 
 
 def _timescale(fps: Fraction) -> int:

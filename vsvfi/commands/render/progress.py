@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-__all__ = ["Shown", "remaining_seconds", "shown"]
+__all__ = ["Shown", "clock", "remaining_seconds", "shown"]
 
 
 def remaining_seconds(left: int, speed: float, in_hand: Mapping[str, int], workers: int) -> float:
@@ -48,7 +48,7 @@ class Shown:
         speed = (made - self._before) / elapsed if elapsed > 0 else 0.0
         left = {worker: total - count for worker, (_, count, total) in in_hand.items()}
         seconds = remaining_seconds(self._frames - made, speed, left, len(in_hand))
-        text = f"{speed:.1f} fps, {_clock(seconds)} left" if made > self._before else ""
+        text = f"{speed:.1f} fps, {clock(seconds)} left" if made > self._before else ""
         self.display.update(self._whole, completed=made, speed=text)
         for worker in set(self._rows) - set(in_hand):
             self.display.remove_task(self._rows.pop(worker))
@@ -60,7 +60,8 @@ class Shown:
                 self.display.update(row, description=f"{worker}: {name}", completed=count, total=total)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
