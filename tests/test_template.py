@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,10 @@ def test_its_own_tests_pass(scratch: dict[str, str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=scratch, check=False, timeout=300)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+def test_nothing_in_it_points_outside() -> None:
+    """It is copied away from here: links are absolute or lead to its own files."""
+    for page in TEMPLATE.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            assert target.startswith("https://") or (page.parent / target).resolve().is_relative_to(TEMPLATE), target
