@@ -28,11 +28,12 @@ from rich.console import Console
 
 from vsvfi.commands.clips import core
 from vsvfi.commands.render import command, cuts, ship, work
-from vsvfi.commands.render.job import Crew, Encoding, Job, Rate
+from vsvfi.commands.render.job import Encoding, Job, Rate
 from vsvfi.commands.render.join import join
 from vsvfi.commands.render.plan import makespan
 from vsvfi.commands.render.script import opening_of
 from vsvfi.commands.render.source import inspect, part_of
+from vsvfi.commands.workers.crew import Crew
 from vsvfi.commands.workers.pool import Answer, Tell
 from vsvfi.commands.workers.processes import Processes
 
@@ -59,7 +60,7 @@ def rendered(job: Job, workers: int, segment: float) -> dict[str, Any]:
     """Render with so many processes that share the cores, and what it took, in seconds."""
     pools: list[Timed] = []
 
-    def pool_of(*_: Any) -> Timed:
+    def pool_of(*_: Any, **__: Any) -> Timed:
         pools.append(Timed(workers, max(1, (os.cpu_count() or 1) // workers)))
         return pools[0]
 

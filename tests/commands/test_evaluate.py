@@ -18,8 +18,9 @@ from PIL import Image
 from rich.console import Console
 
 from vsvfi.commands.evaluate import command as tool
-from vsvfi.commands.evaluate import metrics
+from vsvfi.commands.evaluate import metrics, rows, work
 from vsvfi.commands.evaluate.datasets import DATASETS, Sample
+from vsvfi.commands.workers.crew import Crew
 from vsvfi.errors import VsvfiError
 from vsvfi.models import registry
 
@@ -63,8 +64,8 @@ def test_csv_and_json_are_written(triplets: Path, tmp_path: Path) -> None:
     console = _console()
     tool.evaluate("vimeo90k-triplet", triplets, OPTIONS, out=tmp_path, limit=2, console=console)
     with (tmp_path / "vimeo90k-triplet-flow.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["sample"], row["time"]) for row in rows] == [("00001/0001", "1/2"), ("00001/0002", "1/2")]
+        lines = list(csv.DictReader(file))
+    assert [(line["sample"], line["time"]) for line in lines] == [("00001/0001", "1/2"), ("00001/0002", "1/2")]
     report = json.loads((tmp_path / "vimeo90k-triplet-flow.json").read_text())
     assert report["samples"] == report["frames"] == 2
     assert report["options"] == OPTIONS
@@ -72,16 +73,27 @@ def test_csv_and_json_are_written(triplets: Path, tmp_path: Path) -> None:
     assert "48.13" in _said(console)
 
 
+def test_workers_measure_the_same(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "BATCH", 1)
+    crews = {"one": Crew(), "two": Crew(workers=2)}
+    for name, crew in crews.items():
+        out = tmp_path / name
+        tool.evaluate("vimeo90k-triplet", triplets, OPTIONS, out=out, crew=crew, console=_console())
+    one, two = ((tmp_path / name / "vimeo90k-triplet-flow.json").read_text() for name in crews)
+    assert json.loads(one)["frames"] == 3
+    assert two == one
+
+
 def test_resume_measures_only_what_is_missing(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool.evaluate("vimeo90k-triplet", triplets, OPTIONS, out=tmp_path, limit=2, console=_console())
     seen: list[str] = []
-    measure = tool.measure
+    measure = rows.measure
 
     def spy(samples: list[Sample], options: dict[str, Any]) -> Any:
         seen.extend(sample.name for sample in samples)
         return measure(samples, options)
 
-    monkeypatch.setattr(tool, "measure", spy)
+    monkeypatch.setattr(work, "measure", spy)
     result = tool.evaluate("vimeo90k-triplet", triplets, OPTIONS, out=tmp_path, resume=True, console=_console())
     assert seen == ["00001/0003"]
     assert result["mae"] == 1.0
@@ -91,14 +103,14 @@ def test_resume_measures_only_what_is_missing(triplets: Path, tmp_path: Path, mo
 def test_an_interruption_keeps_what_was_measured(
     triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = tool.measure
+    measure = rows.measure
 
     def broken(samples: list[Sample], options: dict[str, Any]) -> Iterator[Any]:
         yield next(measure(samples, options))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tool, "measure", broken)
+        patch.setattr(work, "measure", broken)
         with pytest.raises(KeyboardInterrupt):
             tool.evaluate("vimeo90k-triplet", triplets, OPTIONS, out=tmp_path, console=_console())
     assert len((tmp_path / "vimeo90k-triplet-flow.csv").read_text().splitlines()) == 2
@@ -146,14 +158,14 @@ def test_masks_leave_out_what_lies_outside() -> None:
     mask = np.zeros((16, 16), bool)
     mask[8:] = True
     image[8, 0, 0] = truth[8, 0, 0] ^ 3
-    inside = tool._scored(image, truth, mask)
+    inside = rows._scored(image, truth, mask)
     assert inside[0] == pytest.approx(metrics.psnr(image[8:], truth[8:]))
     assert inside[1] > 0.99
 
 
 def test_exact_frames_do_not_spoil_the_mean() -> None:
-    rows = [tool.Row("a", "1/2", math.inf, 1.0, 0.0, 0.0), tool.Row("b", "1/2", 40.0, 0.9, 2.0, 1.0)]
-    assert tool.means(rows) == {"psnr": 40.0, "ssim": 0.95, "rmse": 1.0, "mae": 0.5}
+    measured = [rows.Row("a", "1/2", math.inf, 1.0, 0.0, 0.0), rows.Row("b", "1/2", 40.0, 0.9, 2.0, 1.0)]
+    assert tool.means(measured) == {"psnr": 40.0, "ssim": 0.95, "rmse": 1.0, "mae": 0.5}
 
 
 def test_published_figures_are_printed_beside(triplets: Path, tmp_path: Path) -> None:
@@ -205,6 +217,6 @@ def test_datasets_are_listed_with_their_layouts() -> None:
 
 def test_times_are_in_source_frames() -> None:
     assert (
-        tool._denominator(Sample(name="a", inputs=(), targets=((Fraction(1, 4), Path()), (Fraction(1, 6), Path()))))
+        rows.denominator(Sample(name="a", inputs=(), targets=((Fraction(1, 4), Path()), (Fraction(1, 6), Path()))))
         == 12
     )

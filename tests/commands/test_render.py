@@ -25,12 +25,12 @@ from vsvfi.commands import color_tags, ffmpeg
 from vsvfi.commands.clips import Clip, core
 from vsvfi.commands.render import command, encode
 from vsvfi.commands.render.cuts import Stretch, cut_finder, find_cuts
-from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.render.job import Encoding, Job, Rate, rate_from
 from vsvfi.commands.render.plan import Segment, segments
 from vsvfi.commands.render.script import evaluate, for_encoding, opening_of
 from vsvfi.commands.render.source import inspect
 from vsvfi.commands.versions import versions
+from vsvfi.commands.workers.demands import Demands
 from vsvfi.errors import VsvfiError
 
 pytestmark = [

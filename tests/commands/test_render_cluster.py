@@ -27,7 +27,8 @@ from rich.console import Console
 
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.render import command
-from vsvfi.commands.render.job import Crew, Encoding, Job, Rate
+from vsvfi.commands.render.job import Encoding, Job, Rate
+from vsvfi.commands.workers.crew import Crew
 from vsvfi.errors import VsvfiError
 
 pytestmark = [

@@ -140,11 +140,16 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="The folder for CSV and JSON.")] = Path("results"),
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
     resume: Annotated[bool, _flag("--resume", help="Keep the samples that are already in the CSV.")] = False,
+    workers: Annotated[str, typer.Option(help="Processes that share the samples; auto is one for each GPU.")] = "",
+    cluster: Annotated[
+        str, typer.Option(help="The address of a Ray cluster whose machines see the benchmark under the same path.")
+    ] = "",
 ) -> None:
     """Measure a model on a benchmark, and print it beside what its paper says."""
     from rich.console import Console
 
     from vsvfi.commands.evaluate import command as tool
+    from vsvfi.commands.workers.crew import Crew, workers_from
 
     console = Console()
     if root is None:
@@ -157,7 +162,8 @@ def evaluate(
         **({"quality": quality} if quality else {}),
         **({"weights": weights} if weights else {}),
     }
-    tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, console=console)
+    crew = Crew(workers=workers_from(workers, cluster), cluster=cluster)
+    tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, crew=crew, console=console)
 
 
 @app.command(epilog="Example: `vsvfi train jnmr --config configs/jnmr-cpu.toml --out training`")

@@ -7,43 +7,26 @@ and out, as the benchmarks' own figures are computed on rounded images; means ar
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from fractions import Fraction
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from vsvfi.commands.clips import clip_of_images, core, image_of
-from vsvfi.commands.evaluate import metrics
-from vsvfi.commands.evaluate.datasets import DATASETS, Dataset, Sample, load_image, load_mask
+from vsvfi.commands.evaluate.datasets import DATASETS, Dataset
+from vsvfi.commands.evaluate.rows import Row
+from vsvfi.commands.evaluate.work import measured
 from vsvfi.commands.needs import need_model
+from vsvfi.commands.workers.crew import Crew
 from vsvfi.errors import VsvfiError
 from vsvfi.models import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Row", "evaluate", "list_datasets", "means", "measure", "published"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What was measured on one frame; ``psnr`` in dB, errors in code values of 8 bit."""
-
-    sample: str
-    time: str
-    psnr: float
-    ssim: float
-    rmse: float
-    mae: float
+__all__ = ["evaluate", "list_datasets", "means", "published"]
 
 
 METRICS = {
@@ -78,59 +61,6 @@ def means(rows: Iterable[Row]) -> dict[str, float]:
     return result
 
 
-def _scored(image: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_] | None) -> tuple[float, ...]:
-    if mask is None:
-        inside = (image, truth)
-        similarity = metrics.ssim(image, truth)
-    else:
-        # DVF's protocol: what lies outside the mask is taken from the truth, and only pixels inside are averaged.
-        inside = (image[mask], truth[mask])
-        similarity = metrics.ssim(np.where(mask[..., None], image, truth), truth)
-    return (
-        metrics.psnr(*inside),
-        similarity,
-        metrics.interpolation_error(*inside),
-        metrics.mean_absolute_error(*inside),
-    )
-
-
-def _denominator(sample: Sample) -> int:
-    return math.lcm(*(time.denominator for time, _ in sample.targets))
-
-
-def _batches(samples: Sequence[Sample]) -> Iterator[tuple[int, list[Sample]]]:
-    """Runs of samples that fit one clip: one size, one number of source frames for each, one factor."""
-
-    def key(sample: Sample) -> tuple[tuple[int, int], int, int]:
-        with Image.open(sample.inputs[0]) as image:
-            size = image.size
-        return size, len(sample.inputs), _denominator(sample)
-
-    for (_, _, factor), run in itertools.groupby(samples, key):
-        yield factor, list(run)
-
-
-def measure(samples: Sequence[Sample], options: Mapping[str, Any]) -> Iterator[Row]:
-    """Interpolate samples with ``options`` of `vsvfi.Interpolate`, and measure every target."""
-    for factor, batch in _batches(samples):
-        count = len(batch[0].inputs)
-        paths = [(path, sample.transform) for sample in batch for path in sample.inputs]
-        source = clip_of_images(
-            lambda n, paths=paths: load_image(*paths[n]),  # type: ignore[misc]
-            length=len(paths),
-            fps=Fraction(24),
-            scene_starts=frozenset(range(0, len(paths), count)),
-        )
-        result = core.vsvfi.Interpolate(source, factor=factor, **options)
-        for number, sample in enumerate(batch):
-            mask = load_mask(sample.mask) if sample.mask is not None else None
-            for time, path in sample.targets:
-                with result.get_frame(int((number * count + time) * factor)) as frame:
-                    image = image_of(frame)
-                truth = load_image(path, sample.transform)
-                yield Row(sample.name, str(time), *_scored(image, truth, mask))
-
-
 def _read(path: Path) -> list[Row]:
     with path.open(newline="") as file:
         return [
@@ -152,6 +82,7 @@ def evaluate(
     out: Path,
     limit: int | None = None,
     resume: bool = False,
+    crew: Crew = Crew(),  # noqa: B008
     console: Console,
 ) -> dict[str, float]:
     """Measure, write ``<dataset>-<model>.csv`` and ``.json`` in ``out``, and print the means beside the paper's.
@@ -163,6 +94,7 @@ def evaluate(
         out: where to write; made when it is not there. The CSV grows by a line for every frame measured.
         limit: only the first so many samples.
         resume: keep what the CSV holds already, and measure the rest.
+        crew: who does the work.
         console: where progress and the table go.
 
     Returns:
@@ -200,11 +132,14 @@ def evaluate(
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
         task = progress.add_task(f"{options['model']} on {chosen.title}", total=total, psnr="")
-        for row in measure(todo, options):
+        for row in measured(todo, options, crew):
             rows.append(row)
             writer.writerow(asdict(row))
             file.flush()
             progress.update(task, advance=1, psnr=f"{means(rows)['psnr']:.2f} dB")
+    # In the benchmark's order, whichever worker was first: sums of floats depend on it.
+    places = {sample.name: place for place, sample in enumerate(samples)}
+    rows.sort(key=lambda row: places.get(row.sample, len(places)))
     result = means(rows)
     theirs = published(str(options["model"]), dataset)
     report |= {"frames": len(rows), "measured": result, "published": theirs}

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.render import cuts
-from vsvfi.commands.render.crew import pool_of
-from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.render.encode import encoder_arguments
-from vsvfi.commands.render.job import Crew, Encoding, Job
+from vsvfi.commands.render.job import Encoding, Job
 from vsvfi.commands.render.join import join
 from vsvfi.commands.render.plan import Segment, longest_first, makespan
 from vsvfi.commands.render.progress import clock, shown
@@ -27,6 +25,8 @@ from vsvfi.commands.render.source import Source, deinterlaced, inspect, part_of
 from vsvfi.commands.render.state import STATE, Parts
 from vsvfi.commands.render.work import Production, plan_at_once, produce
 from vsvfi.commands.versions import digest_of_video, versions
+from vsvfi.commands.workers.crew import Crew, pool_of
+from vsvfi.commands.workers.demands import Demands
 from vsvfi.commands.workers.pool import Inline
 from vsvfi.errors import VsvfiError
 
@@ -151,7 +151,12 @@ def _make_segments(production: Production, parts: Parts, crew: Crew, console: Co
     """Make every segment that is missing, and give them all in order."""
     with shown(console, production.frames, sum(map(len, parts.finished()))) as display:
         try:
-            pool = pool_of(crew, production.job, lambda name, count: display.update({"": (name, count, count)}))
+            pool = pool_of(
+                crew,
+                model=production.job.model,
+                device=production.job.device,
+                tell=lambda name, count: display.update({"": (name, count, count)}),
+            )
             try:
                 return produce(production, pool, parts, display, console)
             finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from vsvfi.commands.render.demands import Demands
+from vsvfi.commands.workers.demands import Demands
 from vsvfi.commands.workers.pool import Tell
 
 if TYPE_CHECKING:

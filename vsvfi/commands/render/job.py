@@ -11,7 +11,7 @@ from typing import Any
 from vsvfi.errors import VsvfiError
 from vsvfi.timeline import MAX_TERM, as_rate
 
-__all__ = ["Crew", "Encoding", "Job", "Rate", "rate_from", "workers_from"]
+__all__ = ["Encoding", "Job", "Rate", "rate_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,43 +69,6 @@ class Encoding:
     preset: str = "medium"
     options: str = ""
     segment_seconds: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """Who does the work: so many processes (None: as many as there are GPUs), of this machine or of a Ray cluster.
-
-    With ``ship`` the cluster's machines need not see the source's and the output's folders.
-    """
-
-    workers: int | None = 1
-    cluster: str = ""
-    ship: bool = False
-
-    def check(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            VsvfiError: there would be no worker, or nobody to send the source to.
-        """
-        if self.workers is not None and self.workers < 1:
-            raise VsvfiError(f"--workers must be at least 1, or auto, got {self.workers}")
-        if self.ship and not self.cluster:
-            raise VsvfiError("--ship sends the source to a cluster: say which with --cluster")
-
-
-def workers_from(text: str, cluster: str) -> int | None:
-    """How many workers the command line asks for; None for as many as there are places.
-
-    Raises:
-        VsvfiError: it is neither a number nor ``auto``.
-    """
-    if text == "auto" or (not text and cluster):
-        return None
-    try:
-        return int(text or 1)
-    except ValueError:
-        raise VsvfiError(f"--workers must be at least 1, or auto, got {text!r}") from None
 
 
 def rate_from(factor: str | None, fps: str | None, slow_motion: str | None = None) -> Rate:

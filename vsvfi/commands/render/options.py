@@ -128,7 +128,8 @@ def render(
 
     from vsvfi.commands.render import command
     from vsvfi.commands.render.encoders import encoding_for
-    from vsvfi.commands.render.job import Crew, Job, rate_from, workers_from
+    from vsvfi.commands.render.job import Job, rate_from
+    from vsvfi.commands.workers.crew import Crew, workers_from
 
     sources, out = _inputs_and_output(paths, without_output=print_script or plan)
     crew = Crew(workers=workers_from(workers, cluster), cluster=cluster, ship=ship)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsvfi.commands.render.demands import Demands
 from vsvfi.commands.render.plan import Segment
+from vsvfi.commands.workers.demands import Demands
 from vsvfi.commands.workers.pool import Tell
 
 if TYPE_CHECKING:

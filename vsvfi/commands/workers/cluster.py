@@ -121,7 +121,7 @@ class Cluster:
         else:
             answer.set_result(Answer(failed=_first_line(error)))
 
-    def refuse(self, node: str) -> None:
+    def refuse(self, node: str, reason: str) -> None:  # noqa: ARG002
         """Send nothing to a machine any more."""
         self._refused.add(node)
 

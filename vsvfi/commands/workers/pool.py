@@ -76,8 +76,12 @@ class Pool(Protocol):
     def submit(self, work: Callable[[Any, Tell], Any], item: Any, name: str, avoid: frozenset[str]) -> Future[Answer]:
         """Send an item out, to none of the nodes to ``avoid`` where there are others."""
 
-    def refuse(self, node: str) -> None:
-        """Send nothing to a node any more."""
+    def refuse(self, node: str, reason: str) -> None:
+        """Send nothing to a node any more.
+
+        Raises:
+            VsvfiError: there is no other.
+        """
 
     def progress(self) -> dict[str, tuple[str, int]]:
         """What each worker has in hand, and how far it is."""
@@ -111,8 +115,9 @@ class Inline:
         done.set_result(answer_of(work, item, lambda count: self._tell(name, count)))
         return done
 
-    def refuse(self, node: str) -> None:
+    def refuse(self, node: str, reason: str) -> None:  # noqa: ARG002
         """There is no other."""
+        raise WorkFailedError(f"this machine is not what it was when the work began: {reason}")
 
     def progress(self) -> dict[str, tuple[str, int]]:
         """Nothing is in hand while this is asked."""
@@ -166,7 +171,7 @@ def run[Item](
             item = on_the_way.pop(future)
             answer = _outcome(future)
             if answer.refused:
-                pool.refuse(answer.node)
+                pool.refuse(answer.node, answer.refused)
                 say(f"{answer.host} is left out: {answer.refused}")
                 again.append(item)
             elif answer.failed:

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any
 
-from vsvfi.commands.workers.pool import ATTEMPTS, Answer, Tell, answer_of
+from vsvfi.commands.workers.pool import ATTEMPTS, Answer, Tell, WorkFailedError, answer_of
 
 __all__ = ["Processes", "limit_threads"]
 
@@ -62,8 +62,9 @@ class Processes:
             self._start()
             return self._executor.submit(_serve, work, item, name)
 
-    def refuse(self, node: str) -> None:
+    def refuse(self, node: str, reason: str) -> None:  # noqa: ARG002
         """All processes are the same."""
+        raise WorkFailedError(f"this machine is not what it was when the work began: {reason}")
 
     def progress(self) -> dict[str, tuple[str, int]]:
         """What each process has in hand, and how far it is."""
