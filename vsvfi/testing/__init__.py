@@ -41,14 +41,13 @@ def check_description(info: BackendInfo) -> None:
     assert {0, 1} <= set(info.window), f"the window {info.window} misses a frame beside the new one"
     assert list(info.window) == sorted(set(info.window)), f"the window {info.window} is not ascending"
     assert set(info.qualities) <= {"fast", "balanced", "best"}, f"unknown qualities {info.qualities}"
-    assert info.multiple >= 1
-    assert info.minimum >= 1
-    assert info.spatial_scale >= 1
-    assert callable(load_object(info.backend))
+    for field in ("multiple", "minimum", "spatial_scale"):
+        assert getattr(info, field) >= 1, f"{field} is {getattr(info, field)}, expected at least 1"
+    assert callable(load_object(info.backend)), f"{info.backend} is no class or function"
     if info.planes:
         return
     if info.build:
-        assert callable(load_object(info.build))
+        assert callable(load_object(info.build)), f"{info.build} is no function"
     if info.needs_weights:
         assert info.layouts, "a published checkpoint cannot be recognised: there is no layout"
         assert info.weights_license or all(checkpoint.license for checkpoint in info.checkpoints), (

@@ -110,11 +110,39 @@ def example_frames(backend: TorchBackend, seed: int = 0) -> list[Tensor]:
 
 
 def interpolate(backend: TorchBackend, frames: Sequence[Tensor], *timesteps: float) -> Tensor:
-    """The frames ``(T, 3, H, W)`` at ``timesteps``, by default at one half."""
+    """The frames ``(T, 3, H, W)`` at ``timesteps``, by default at one half.
+
+    Raises:
+        AssertionError: the backend returned something else; the message says what.
+    """
+    steps = timesteps or (0.5,)
     with torch.no_grad():
         encoded = [backend.encode(frame) for frame in frames]
         state = backend.prepare(frames, encoded)
-        return backend.synthesize(state, torch.tensor(timesteps or (0.5,), dtype=torch.float32))
+        result = backend.synthesize(state, torch.tensor(steps, dtype=torch.float32))
+    _check_frames(result, len(steps), backend, frames[0], "synthesize")
+    return result
+
+
+def _check_frames(result: object, count: int, backend: TorchBackend, like: Tensor, method: str) -> None:
+    """That a method of a backend returned so many finite frames of the right size."""
+    scale = backend.info.spatial_scale
+    height, width = like.shape[-2:]
+    expected = (count, 3, scale * height, scale * width)
+    assert isinstance(result, Tensor), f"{method} returned a {type(result).__name__}, expected a tensor {expected}"
+    size = "the size of the window's frames" if scale == 1 else f"spatial_scale = {scale} times the window's frames"
+    assert tuple(result.shape) == expected, (
+        f"{method} returned {tuple(result.shape)}, expected {expected}: a frame for each timestep, {size}"
+    )
+    assert result.is_floating_point(), f"{method} returned {result.dtype}, expected floating point in about [0, 1]"
+    if not torch.compiler.is_compiling():
+        assert result.isfinite().all(), f"{method} returned NaN or infinity at {int((~result.isfinite()).sum())} places"
+
+
+def _difference(first: Tensor, second: Tensor, *, mean: bool = False) -> float:
+    """The largest (or the mean) absolute difference."""
+    differences = (first.float() - second.float()).abs()
+    return float(differences.mean() if mean else differences.max())
 
 
 def check_shapes(info: BackendInfo) -> None:
@@ -122,13 +150,11 @@ def check_shapes(info: BackendInfo) -> None:
     backend = example_backend(info)
     frames = example_frames(backend)
     before = [frame.clone() for frame in frames]
-    result = interpolate(backend, frames)
-    _, _, height, width = frames[0].shape
-    assert result.shape == (1, 3, height * info.spatial_scale, width * info.spatial_scale)
-    assert result.is_floating_point()
-    assert result.isfinite().all()
-    for frame, original in zip(frames, before, strict=True):
-        assert torch.equal(frame, original), "a given frame was changed"
+    interpolate(backend, frames)
+    for index, (frame, original) in enumerate(zip(frames, before, strict=True)):
+        assert torch.equal(frame, original), (
+            f"frame {index} of the window was changed in place; other windows share it, so work on a copy"
+        )
 
 
 def check_timesteps(info: BackendInfo) -> None:
@@ -137,27 +163,41 @@ def check_timesteps(info: BackendInfo) -> None:
     frames = example_frames(backend)
     steps = (0.25, 0.5, 0.8)
     together = interpolate(backend, frames, *steps)
-    assert len(together) == len(steps)
     spread = (together[0] - together[-1]).abs().mean()
-    assert spread > 1e-6, "the timestep makes no difference"
+    assert spread > 1e-6, (
+        f"frames at {steps[0]} and {steps[-1]} are the same: use the timestep, or declare timesteps='midpoint'"
+    )
     for index, step in enumerate(steps):
         alone = interpolate(backend, frames, step)
         # Relative to what time changes: random networks may amplify rounding.
         error = (together[index : index + 1] - alone).abs().mean()
-        assert error <= 0.02 * spread + 2e-7, f"at {step} the batch differs from the single frame by {error:.2g}"
+        assert error <= 0.02 * spread + 2e-7, (
+            f"at {step} the frame of a batch of timesteps differs from the single one by {error:.2g} in the mean, "
+            "expected "
+            f"at most {0.02 * spread + 2e-7:.2g}: nothing may be mixed over the first dimension"
+        )
 
 
 def check_deterministic(info: BackendInfo) -> None:
     """The same question gets the same answer, bit for bit, from the same state and from a new backend."""
     backend = example_backend(info)
-    assert not backend.network.training, "the network is not in eval mode"
+    assert not backend.network.training, "the network is in training mode, expected eval mode: remove .train()"
     frames = example_frames(backend)
     steps = (0.3, 0.6) if info.timesteps == "any" else (0.5, 0.5)
     with torch.no_grad():
         state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
         first, _, again = (backend.synthesize(state, torch.tensor([step])) for step in (*steps, steps[0]))
-    assert torch.equal(first, again), "synthesize changes what prepare returned"
-    assert torch.equal(first, interpolate(example_backend(info), frames, steps[0]))
+    assert torch.equal(first, again), (
+        f"the frame at {steps[0]} changed by up to {_difference(first, again):.2g} when asked for again, expected "
+        "the same "
+        "bits: synthesize changes what prepare returned, or is random"
+    )
+    fresh = interpolate(example_backend(info), frames, steps[0])
+    assert torch.equal(first, fresh), (
+        f"a new backend gives a frame that differs by up to {_difference(first, fresh):.2g}, expected the same "
+        "bits: the "
+        "backend keeps something from one call to the next, or is random"
+    )
 
 
 class QuickProducts(TorchDispatchMode):
@@ -188,9 +228,12 @@ def check_low_precision(info: BackendInfo) -> None:
             continue
         with QuickProducts(), torch.autocast("cpu", dtype):  # type: ignore[no-untyped-call]
             low = interpolate(backend, frames)
-        assert low.shape == full.shape
-        assert low.isfinite().all(), dtype
-        assert (low.float() - full).abs().mean() < 0.02, f"too far from fp32 under {dtype}"
+        error = _difference(low.float(), full, mean=True)
+        assert error < 0.02, (
+            f"under {dtype} frames differ from those in fp32 by {error:.2g} in the mean, expected below 0.02: "
+            "call .float() "
+            f"on flows and coordinates, or declare that {str(dtype).removeprefix('torch.')} is not supported"
+        )
 
 
 def check_options(info: BackendInfo) -> None:
@@ -202,9 +245,10 @@ def check_options(info: BackendInfo) -> None:
     for options in choices:
         backend = example_backend(info, network, options)
         frames = example_frames(backend)
-        result = interpolate(backend, frames)
-        assert result.shape[2:] == tuple(size * info.spatial_scale for size in frames[0].shape[2:]), options
-        assert result.isfinite().all(), options
+        try:
+            interpolate(backend, frames)
+        except AssertionError as error:
+            raise AssertionError(f"with {options}: {error}") from None
 
 
 def check_still(info: BackendInfo) -> None:
@@ -213,25 +257,34 @@ def check_still(info: BackendInfo) -> None:
 
     network = example_network(info)
     heads = _beside_build(info, "FLOW_HEADS")
-    assert isinstance(heads, tuple)
+    assert isinstance(heads, tuple), f"FLOW_HEADS is a {type(heads).__name__}, expected a tuple of patterns"
     zeroed = 0
     for name, parameter in network.named_parameters():
         if any(re.search(head, name) for head in heads):
             parameter.zero_()
             zeroed += 1
-    assert zeroed, f"no parameter has a name like {heads}"
+    assert zeroed, f"FLOW_HEADS: no parameter has a name like {heads}; see network.named_parameters()"
     backend = example_backend(info, network)
     frame = example_frames(backend)[0]
     steps = (0.01, 0.5, 0.99) if info.timesteps == "any" else (0.5,)
     result = interpolate(backend, [frame] * len(info.window), *steps)
     if info.spatial_scale > 1:
         return
-    torch.testing.assert_close(result, frame.expand_as(result), atol=1e-4, rtol=0)
+    moved = _difference(result, frame.expand_as(result))
+    assert moved <= 1e-4, (
+        f"without flow and residual a still picture changes by up to {moved:.2g}, expected at most 1e-4: it is sampled "
+        "beside its pixels, or weighed wrongly"
+    )
     # Through the engine, at an odd size: padding and cropping must not move the picture.
     source = _noise(37, 41)
     got = _render(_engine(backend), source)
     for plane in range(3):
-        assert np.abs(np.asarray(got[plane]).astype(int) - np.asarray(source[plane])).max() <= 1
+        off = np.abs(np.asarray(got[plane]).astype(int) - np.asarray(source[plane])).max()
+        assert off <= 1, (
+            f"a still picture of 37x41 changes by up to {off} of 255 in the filter, expected at most 1: check "
+            "multiple, "
+            "minimum and padding"
+        )
 
 
 def check_state_dict(info: BackendInfo) -> None:
@@ -249,7 +302,11 @@ def check_state_dict(info: BackendInfo) -> None:
     expected, result = (
         interpolate(example_backend(info, candidate.eval()), frames) for candidate in (network, rebuilt)
     )
-    assert torch.equal(expected, result)
+    assert torch.equal(expected, result), (
+        "the network that build makes of the shapes gives frames that differ by up to "
+        f"{_difference(expected, result):.2g}, "
+        "expected the same bits: something that the frames depend on is not in the state dict"
+    )
 
 
 def check_source_frames(info: BackendInfo) -> None:
@@ -259,9 +316,7 @@ def check_source_frames(info: BackendInfo) -> None:
     with torch.no_grad():
         state = backend.prepare(frames, [backend.encode(frame) for frame in frames])
         for index in range(len(frames)):
-            result = backend.source_frame(state, index)
-            assert result.shape[2:] == tuple(size * info.spatial_scale for size in frames[0].shape[2:])
-            assert result.isfinite().all()
+            _check_frames(backend.source_frame(state, index), 1, backend, frames[0], "source_frame")
 
 
 def _engine(backend: TorchBackend) -> TorchEngine:
@@ -325,13 +380,20 @@ def check_odd_size(info: BackendInfo) -> None:
         sides: list[int] = []
         with _spying(backend, sides):
             frame = _render(_engine(backend), _noise(width, height))
-        assert sides, "encode was never called"
+        assert sides, "the filter never called encode, expected once a frame"
         # A backend that resizes by itself says so with a multiple of its own; others get frames to shrink evenly.
         evenly = scale if type(backend).multiple is TorchBackend.multiple else 1
         for side in sides:
-            assert side >= info.minimum, f"the model was given {side} pixels, at scale {scale}"
-            assert side * evenly % info.multiple == 0, f"{side} pixels are no multiple of {info.multiple} at {scale}"
-        assert (frame.width, frame.height) == (width * info.spatial_scale, height * info.spatial_scale), scale
+            assert side >= info.minimum, f"at scale {scale} the model was given {side} pixels, expected {info.minimum}"
+            assert side * evenly % info.multiple == 0, (
+                f"at scale {scale} the model was given {side} pixels, expected a multiple of {info.multiple}: "
+                "check the "
+                "property multiple"
+            )
+        got, wanted = (frame.width, frame.height), (width * info.spatial_scale, height * info.spatial_scale)
+        assert got == wanted, (
+            f"at scale {scale} the filter returned {got[0]}x{got[1]}, expected {wanted[0]}x{wanted[1]}"
+        )
 
 
 def check_freed(info: BackendInfo) -> None:
@@ -342,8 +404,8 @@ def check_freed(info: BackendInfo) -> None:
     _render(engine, _noise(36, 32))
     del backend, engine
     gc.collect()
-    assert gone() is None, "something holds on to the engine"
-    assert network() is None, "something holds on to the network"
+    assert gone() is None, "something keeps the engine alive, and with it its caches: a closure, or a global"
+    assert network() is None, "something keeps the network alive after the filter is gone: a hook, a cache, or a global"
 
 
 def check_tiles(info: BackendInfo) -> None:
@@ -351,8 +413,12 @@ def check_tiles(info: BackendInfo) -> None:
     backend = example_backend(info)
     frames = example_frames(backend)
     steps = (0.3, 0.6) if info.timesteps == "any" else (0.5,)
-    tiled = interpolate(backend.in_tiles((24, 40)), frames, *steps)
-    torch.testing.assert_close(tiled, interpolate(backend, frames, *steps), atol=1e-4, rtol=1e-4)
+    tiled, whole = interpolate(backend.in_tiles((24, 40)), frames, *steps), interpolate(backend, frames, *steps)
+    assert torch.allclose(tiled, whole, atol=1e-4, rtol=1e-4), (
+        f"in tiles of 24x40 frames differ by up to {_difference(tiled, whole):.2g} from the whole, expected at "
+        "most 1e-4: a "
+        "tile needs a margin of the radius that its pixels depend on, or tiling='supported'"
+    )
 
 
 def check_compiled(info: BackendInfo) -> None:
@@ -362,7 +428,10 @@ def check_compiled(info: BackendInfo) -> None:
     torch.compiler.reset()
     # Traced and functionalized, but not lowered to C++, which takes minutes.
     compiled = torch.compile(interpolate, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(compiled(backend, frames), interpolate(backend, frames), atol=1e-4, rtol=1e-4)
+    got, wanted = compiled(backend, frames), interpolate(backend, frames)
+    assert torch.allclose(got, wanted, atol=1e-4, rtol=1e-4), (
+        f"compiled, frames differ by up to {_difference(got, wanted):.2g}, expected at most 1e-4"
+    )
 
 
 def applicable(info: BackendInfo) -> list[Check]:

@@ -65,14 +65,32 @@ def example_frame(form: Format = FORMATS[0], size: tuple[int, int] = (44, 52), *
 def interpolate(
     backend: PlaneBackend, window: list[PlaneFrame], t: Fraction = Fraction(1, 2)
 ) -> tuple[NDArray[Any], ...]:
-    """The planes of the frame at ``t``; what the backend leaves unwritten holds the largest value or NaN."""
+    """The planes of the frame at ``t``.
+
+    Raises:
+        AssertionError: the backend left samples unwritten, which would show what was in memory before.
+    """
     state = backend.prepare(window, [backend.encode(frame) for frame in window])
-    out = tuple(
-        np.full(plane.shape, np.nan if plane.dtype.kind == "f" else np.iinfo(plane.dtype).max, plane.dtype)
-        for plane in window[0].planes
-    )
-    backend.synthesize(state, t, out)
-    return out
+    results: list[tuple[NDArray[Any], ...]] = []
+    for byte in (0x00, 0xFF):
+        out = tuple(_filled(plane, byte) for plane in window[0].planes)
+        backend.synthesize(state, t, out)
+        results.append(out)
+    for index, (first, second) in enumerate(zip(*results, strict=True)):
+        both_nan = (first != first) & (second != second)
+        left = int(((first != second) & ~both_nan).sum())
+        assert not left, f"synthesize left {left} samples of plane {index} unwritten: fill all of out"
+    return results[0]
+
+
+def _filled(like: NDArray[Any], byte: int) -> NDArray[Any]:
+    """An array in which every byte is the same; in floats 0xFF is NaN."""
+    return np.frombuffer(bytearray([byte]) * like.nbytes, like.dtype).reshape(like.shape)
+
+
+def _name(form: Format) -> str:
+    family, _, bits, subsampling = form
+    return f"{family} of {bits} bits, subsampled by {subsampling}"
 
 
 def _window(info: BackendInfo, form: Format = FORMATS[0], *, motion: int = 3) -> list[PlaneFrame]:
@@ -88,11 +106,15 @@ def check_formats(info: BackendInfo) -> None:
         out = interpolate(backend, window)
         for plane in out:
             if plane.dtype.kind == "f":
-                assert np.isfinite(plane).all(), form
+                wrong = int((~np.isfinite(plane)).sum())
+                assert not wrong, f"{_name(form)}: {wrong} samples are NaN or infinite"
             else:
-                assert plane.max() < (1 << form[2]), f"{form}: samples above {form[2]} bits, or not written"
+                wrong = int((plane >= 1 << form[2]).sum())
+                assert not wrong, f"{_name(form)}: {wrong} samples are above {(1 << form[2]) - 1}"
         after = [plane for frame in window for plane in frame.planes]
-        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)), f"{form}: a source was changed"
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)), (
+            f"{_name(form)}: a plane of the window was changed; other windows share it, so work on a copy"
+        )
 
 
 def check_still(info: BackendInfo) -> None:
@@ -103,7 +125,10 @@ def check_still(info: BackendInfo) -> None:
         tolerance = 1 if np.issubdtype(form[1], np.integer) else 1e-3
         for t in (Fraction(1, 100), Fraction(1, 2), Fraction(99, 100)):
             for got, wanted in zip(interpolate(backend, window, t), window[0].planes, strict=True):
-                assert np.abs(got.astype(np.float64) - wanted.astype(np.float64)).max() <= tolerance, (form, t)
+                off = np.abs(got.astype(np.float64) - wanted.astype(np.float64)).max()
+                assert off <= tolerance, (
+                    f"{_name(form)} at {t}: a still picture changes by up to {off:.3g}, expected at most {tolerance}"
+                )
 
 
 def check_deterministic(info: BackendInfo) -> None:
@@ -119,7 +144,10 @@ def check_deterministic(info: BackendInfo) -> None:
         results.append(out)
     again = interpolate(example_backend(info), window, steps[0])
     for other in (results[2], again):
-        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True)), (
+            f"the frame at {steps[0]} changed when asked for again, expected the same bits: synthesize changes what "
+            "prepare returned, or does not write all of out"
+        )
 
 
 def check_qualities(info: BackendInfo) -> None:
@@ -129,7 +157,7 @@ def check_qualities(info: BackendInfo) -> None:
         choices.append(Options(flow_scale=Fraction(1, 2)))
     for options in choices:
         out = interpolate(example_backend(info, options), _window(info))
-        assert all(plane.max() < 255 for plane in out), options
+        assert all(plane.max() < 255 for plane in out), f"with {options} some samples are 255"
 
 
 CHECKS: tuple[Check, ...] = (check_formats, check_still, check_deterministic, check_qualities)
