@@ -33,12 +33,15 @@ def one_line(error: BaseException) -> str:
 def error_line(error: BaseException, context: str = "") -> str:
     """The line that a user reads, after ``context`` and the error's notes where it is unexpected.
 
-    An error that is not a `VsvfiError` is a bug, ours or a third party's: ``VSVFI_DEBUG=1`` prints its traceback.
+    What is wrong with a file is told by its name. Any other error that is not a `VsvfiError` is a bug, ours or a third
+    party's: ``VSVFI_DEBUG=1`` prints its traceback.
     """
     if isinstance(error, VsvfiError):
         return one_line(error)
     if missing_package(error):
         return missing_package(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{_printable(str(error.filename))}: {error.strerror}"
     if os.environ.get("VSVFI_DEBUG"):
         traceback.print_exception(error)
     where = "".join(f"{text}: " for text in (context, *getattr(error, "__notes__", ())) if text)
@@ -47,7 +50,7 @@ def error_line(error: BaseException, context: str = "") -> str:
     return f"{where}{one_line(error)} (VSVFI_DEBUG=1 shows where)"
 
 
-def _printable(error: BaseException) -> str:
+def _printable(error: object) -> str:
     try:
         text = str(error)
     except Exception:  # a third party's exception may fail to describe itself

@@ -6,6 +6,7 @@ Positions are counted in source frames: a frame at position ``s + t`` lies betwe
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import overload
 
 from vsvfi.errors import VsvfiError
 
-__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Timesteps", "Uniform", "as_factor", "as_rate"]
+__all__ = ["MAX_TERM", "Place", "Placed", "Timeline", "Timesteps", "Uniform", "as_factor", "as_number", "as_rate"]
 
 MAX_TERM = 2**31 - 1
 """Numerators and denominators above this do not fit the exact arithmetic of the native filter."""
@@ -28,6 +29,8 @@ MAX_FRAMES = 2**31 - 1
 
 MAX_TIME = 2**62
 """Times in a unit that all of a clip's frames share stay below this, so that sums of two fit 64 bits."""
+
+_NUMBER = re.compile("[0-9]{1,12}([.][0-9]{0,12}|/[0-9]{1,12})?")
 
 BROKEN = "its timestamp may be broken: correct it, or give the clip a rate with std.AssumeFPS"
 
@@ -94,6 +97,14 @@ def as_factor(value: float) -> Fraction:
     return factor
 
 
+def as_number(text: str) -> Fraction | None:
+    """What ``"2"``, ``"2.5"`` or ``"5/2"`` stand for; None for all else (an exponent could take all memory)."""
+    try:
+        return Fraction(text) if _NUMBER.fullmatch(text.strip()) else None
+    except ZeroDivisionError:
+        return None
+
+
 def as_rate(name: str, text: str) -> Fraction:
     """A frame rate from what a user writes: ``"60"``, ``"59.94"`` or ``"60000/1001"``.
 
@@ -106,11 +117,8 @@ def as_rate(name: str, text: str) -> Fraction:
     Raises:
         VsvfiError: it is no number above 0.
     """
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if value <= 0:
+    value = as_number(text)
+    if not value or max(value.as_integer_ratio()) > MAX_TERM:
         raise VsvfiError(f"{name} must be a rate such as 60, 59.94 or 60000/1001, got {text!r}")
     television = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
     if "." in text and value.denominator != 1 and abs(value - television) < Fraction(1, 200):

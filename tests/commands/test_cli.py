@@ -125,14 +125,21 @@ def test_errors_are_one_line(
     assert len(said.splitlines()) == 1
 
 
-def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_a_bug_is_one_line_and_its_traceback_can_be_had(
+    debug: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def bug() -> None:
         raise KeyError("a bug")
 
+    monkeypatch.setenv("VSVFI_DEBUG", debug)
     monkeypatch.setattr("vsvfi.commands.models.availability", bug)
     monkeypatch.setattr(sys, "argv", ["vsvfi", "models"])
-    with pytest.raises(KeyError, match="a bug"):
+    with pytest.raises(SystemExit):
         main()
+    said = capsys.readouterr().err
+    assert said.endswith("vsvfi: KeyError: 'a bug' (VSVFI_DEBUG=1 shows where)\n")
+    assert ("Traceback" in said) == bool(debug)
 
 
 def test_errors_of_vapoursynth_are_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from vsvfi.commands.render.options import render
-from vsvfi.errors import VsvfiError, missing_package, one_line
+from vsvfi.errors import error_line
 from vsvfi.filter.arguments import help_of
 
 __all__ = ["app", "main"]
@@ -281,19 +282,17 @@ def weights_path(
 
 
 def main() -> None:
-    """Entry point of the console script: errors that a user can correct are one line."""
+    """Entry point of the console script: every error is one line."""
     try:
         app()
-    except VsvfiError as error:
-        typer.echo(f"vsvfi: {one_line(error)}", err=True)
+    except BrokenPipeError:  # who read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except Exception as error:
         vapoursynth = sys.modules.get("vapoursynth")
-        if missing_package(error):
-            line = missing_package(error)
-        elif vapoursynth is not None and isinstance(error, vapoursynth.Error):
+        if vapoursynth is not None and isinstance(error, vapoursynth.Error):
             line = re.sub(r"^vsvfi\.\w+: ", "", str(error).strip())  # the filter puts its name before
         else:
-            raise
+            line = error_line(error)
         typer.echo(f"vsvfi: {line}", err=True)
         sys.exit(1)

@@ -210,7 +210,9 @@ def compare(
         scores.append(score)
     out.write_text(_page(source.name, [*models, BLEND], pages, scores, original.width))
     size = out.stat().st_size / 2**20
-    console.print(f"Written: {out} ({len(pages)} frames, {size:.1f} MiB); open it in a browser", soft_wrap=True)
+    console.print(
+        f"Written: {out} ({len(pages)} frames, {size:.1f} MiB); open it in a browser", soft_wrap=True, markup=False
+    )
 
 
 def _for(name: str, options: Mapping[str, str]) -> dict[str, str]:

@@ -52,7 +52,9 @@ def list_models(console: Console, *, every: bool = False) -> None:
     if not every:
         console.print("`vsvfi models --all` lists every version.")
     for problem in registry.problems():
-        console.print(f"[yellow]plugin {problem.plugin!r} was skipped:[/] {problem.reason}", soft_wrap=True)
+        console.print(
+            f"[yellow]plugin {escape(repr(problem.plugin))} was skipped:[/] {escape(problem.reason)}", soft_wrap=True
+        )
 
 
 def _families(entries: Sequence[Availability]) -> list[list[Availability]]:

@@ -61,4 +61,8 @@ def run(
         else f"stopped at step {result.step} of {settings.run.steps}; run it again to continue"
     )
     console.print(f"{state}{f' ({measured})' if measured else ''}")
-    console.print(f"weights: {result.weights}\nuse them with: vsvfi weights add {model} {result.weights}")
+    console.print(
+        f"weights: {result.weights}\nuse them with: vsvfi weights add {model} {result.weights}",
+        soft_wrap=True,
+        markup=False,
+    )

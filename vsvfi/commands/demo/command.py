@@ -259,6 +259,6 @@ def demonstrate(folder: Path, model: str, console: Console) -> None:
         console.print(f"[green]✓[/] {claim}" if good else f"[red]✗ not so: {claim}[/]")
     console.print("\nLook at:")
     for file in result.files:
-        console.print(f"  {file}", soft_wrap=True)
+        console.print(f"  {file}", soft_wrap=True, markup=False)
     if ffmpeg.find() is None:
         console.print("No mp4: ffmpeg was not found. pip install imageio-ffmpeg brings one.")

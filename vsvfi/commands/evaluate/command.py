@@ -145,7 +145,7 @@ def evaluate(
     report |= {"frames": len(rows), "measured": result, "published": theirs}
     summary.write_text(json.dumps(report, indent=2) + "\n")
     _print(chosen, str(options["model"]), result, theirs, len(rows), console)
-    console.print(f"Written: {table} and {summary}", soft_wrap=True)
+    console.print(f"Written: {table} and {summary}", soft_wrap=True, markup=False)
     return result
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vsvfi.errors import VsvfiError
-from vsvfi.timeline import MAX_TERM, as_rate
+from vsvfi.timeline import MAX_TERM, as_number, as_rate
 
 __all__ = ["Encoding", "Job", "Rate", "rate_from"]
 
@@ -82,22 +82,9 @@ def rate_from(factor: str | None, fps: str | None, slow_motion: str | None = Non
     if len(named) > 1:
         raise VsvfiError(f"give {' or '.join(named)}, not {'both' if len(named) == 2 else 'all'}")
     if fps is not None:
-        value = _fraction(fps)
-        if value is None or max(value.numerator, value.denominator) > MAX_TERM:
-            raise VsvfiError(f"--fps must be a rate such as 60, 59.94 or 60000/1001, got {fps!r}")
         return Rate(fps=as_rate("--fps", fps))
     name, text = ("--slow-motion", slow_motion) if slow_motion is not None else ("--factor", factor)
-    value = Fraction(2) if text is None else _fraction(text)
+    value = Fraction(2) if text is None else as_number(text)
     if value is None or not 1 < value <= MAX_TERM:
         raise VsvfiError(f"{name} must be greater than 1, such as 2, 2.5 or 5/2, got {text}")
     return Rate(value.limit_denominator(1001))
-
-
-def _fraction(text: str) -> Fraction | None:
-    # Fraction itself reads 1e400 as an integer of 400 digits, and 1e999999999 for a very long time.
-    if len(text) > 40 or "e" in text.lower():
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None

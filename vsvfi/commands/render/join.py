@@ -125,7 +125,7 @@ def join(
     streams = ffmpeg.streams(path)
     others = others_of(streams, suffix, slow=slow)
     for remark in others.remarks:
-        console.print(f"[yellow]{remark}[/]", soft_wrap=True, highlight=False)
+        console.print(remark, style="yellow", soft_wrap=True, highlight=False, markup=False)
     # The part's own beginning is where everything begins; of a whole source, what ffmpeg counts from.
     offset = source.offset if source.whole else Fraction(0)
     command = ["-y", "-itsoffset", f"{float(offset):.9f}", "-f", "concat", "-safe", "0", "-i", str(listing)]

@@ -13,6 +13,7 @@ from typing import Any
 from vsvfi.commands import ffmpeg
 from vsvfi.commands.clips import core, open_video
 from vsvfi.errors import VsvfiError
+from vsvfi.timeline import as_number
 
 __all__ = ["Source", "deinterlaced", "inspect", "part_of"]
 
@@ -97,16 +98,11 @@ def _frame_at(source: Source, option: str, text: str) -> int:
     if text.isdecimal():
         return int(text)
     parts = text.split(":")
-    try:
-        if not 2 <= len(parts) <= 3 and "." not in text:
-            raise ValueError
-        # A time without a colon has a point: 90.5.
-        seconds = sum(Fraction(part) * 60**k for k, part in enumerate(reversed(parts)))
-    except (ValueError, ZeroDivisionError):
-        raise VsvfiError(
-            f"{option} must be a source frame's number, or a time such as 1:30.5 or 90.5, got {text!r}"
-        ) from None
-    return bisect_left(source.begins, seconds)
+    values = [value for value in map(as_number, parts) if value is not None]
+    # A time without a colon has a point: 90.5.
+    if len(values) != len(parts) or not (2 <= len(parts) <= 3 or "." in text):
+        raise VsvfiError(f"{option} must be a source frame's number, or a time such as 1:30.5 or 90.5, got {text!r}")
+    return bisect_left(source.begins, sum(value * 60**k for k, value in enumerate(reversed(values))))
 
 
 def deinterlaced(source: Source) -> Source:
