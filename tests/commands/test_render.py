@@ -136,10 +136,10 @@ def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.M
         encode_clip(clip, target, arguments, advance)
 
     monkeypatch.setattr(encode, "encode", fail_second)
-    with pytest.raises(VsvfiError, match="interrupted at frame 48 of 96; go on with --resume"):
+    with pytest.raises(VsvfiError, match="interrupted at frame 48 of 96; continue with --resume"):
         command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
-    with pytest.raises(VsvfiError, match=r"an unfinished render is in .*go on with --resume, or start anew"):
+    with pytest.raises(VsvfiError, match=r"an unfinished render is in .*continue with --resume, or start anew"):
         command.render(_job(film), out, FAST, console=_console())
     with pytest.raises(VsvfiError, match="begun with another settings"):
         command.render(_job(film, sc_mode="blend"), out, FAST, resume=True, console=_console())

@@ -228,7 +228,7 @@ def test_a_damaged_state_is_one_line(film: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "state.json").write_text("{")
     encoding = encoding_for(tmp_path / "out.mkv", encoder="", crf=None, preset="", options="", segment_seconds=1)
-    with pytest.raises(VsvfiError, match=r"state\.json is damaged: start anew with --overwrite"):
+    with pytest.raises(VsvfiError, match=r"state\.json is damaged: start over with --overwrite"):
         command.render(Job(source=film), tmp_path / "out.mkv", encoding, resume=True, console=Console(file=StringIO()))
 
 

@@ -70,7 +70,7 @@ def render(
         encoding: how the picture is encoded.
         crew: who does the work.
         resume: go on with the segments that are missing of an unfinished render.
-        overwrite: replace ``out``, and start an unfinished render anew.
+        overwrite: replace ``out``, and start an unfinished render over.
         console: where progress goes.
 
     Raises:
@@ -169,7 +169,7 @@ def _make_segments(production: Production, parts: Parts, crew: Crew, console: Co
 
 
 def _advice(parts: Parts) -> str:
-    return "; go on with --resume" if parts.finished() else ""
+    return "; continue with --resume" if parts.finished() else ""
 
 
 def print_plan(job: Job, encoding: Encoding, crew: Crew, console: Console) -> None:

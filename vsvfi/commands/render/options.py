@@ -78,10 +78,10 @@ def render(
         typer.Option(help="Seconds after which a segment ends at the next scene change.", rich_help_panel=_ENCODING),
     ] = 10.0,
     resume: Annotated[
-        bool, typer.Option("--resume", metavar="", help="Go on with the segments that are missing.")
+        bool, typer.Option("--resume", metavar="", help="Continue with the segments that are missing.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", metavar="", help="Replace OUT, and start an unfinished one anew.")
+        bool, typer.Option("--overwrite", metavar="", help="Replace OUT, and start an unfinished one over.")
     ] = (False),
     print_script: Annotated[
         bool, typer.Option("--print-script", metavar="", help="Print the .vpy script that this stands for, and stop.")

@@ -1,7 +1,7 @@
 """The folder of an unfinished render: what it is of, and the segments that are done.
 
 A segment is done when its file has its final name; nothing else is kept of it. So any process that can write there
-may finish one, and a render goes on wherever the folder is found.
+may finish one, and a render continues wherever the folder is found.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Parts:
 
     @contextmanager
     def opened(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Iterator[None]:
-        """Take up what is there or start anew, and hold the lock; a folder that keeps nothing is removed at the end.
+        """Continue with what is there or start over, and hold the lock; an empty folder is removed at the end.
 
         Raises:
             VsvfiError: the folder is not a render's, or is in use; there is an unfinished render, and nothing was said
@@ -75,17 +75,17 @@ class Parts:
     def _take_up(self, identity: Mapping[str, Any], *, resume: bool) -> None:
         if not resume:
             raise VsvfiError(
-                f"an unfinished render is in {self.folder}: go on with --resume, or start anew with --overwrite"
+                f"an unfinished render is in {self.folder}: continue with --resume, or start over with --overwrite"
             )
         try:
             before = json.loads((self.folder / STATE).read_text())["identity"]
             differing = sorted({name for name in {*before, *identity} if before.get(name) != identity.get(name)})
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise VsvfiError(f"{self.folder / STATE} is damaged: start anew with --overwrite") from None
+            raise VsvfiError(f"{self.folder / STATE} is damaged: start over with --overwrite") from None
         if differing:
             raise VsvfiError(
                 f"the unfinished render in {self.folder} was begun with another {' and '.join(differing)}: "
-                "repeat that, or start anew with --overwrite"
+                "repeat that, or start over with --overwrite"
             )
 
     def _write(self, name: str, text: str) -> None:
