@@ -249,3 +249,30 @@ def test_added_weights_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_model_alone_is_no_file() -> None:
     with pytest.raises(VsvfiError, match="which file"):
         weights_tool.add_weights("dain", [], None, _console())
+
+
+def test_weights_are_fetched_found_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the program itself, from a folder of published files."""
+    torch = pytest.importorskip("torch")
+    from vsvfi.testing import networks
+
+    names = {"conv": "moduleConv", "deconv": "moduleDeconv", "upsample": "moduleUpsample"}
+    names |= {"vertical": "moduleVertical", "horizontal": "moduleHorizontal"}
+    state = networks.example_network(registry.find("sepconv")).state_dict()
+    published = {re.sub(r"^[a-z]+", lambda found: names[found[0]], name): value for name, value in state.items()}
+    folder = tmp_path / "files [red]"
+    folder.mkdir()
+    torch.save(published, folder / "network-l1.pytorch")
+    monkeypatch.setenv("VSVFI_DATA", str(tmp_path / "data"))
+    got = _run("weights", "get", "sepconv", "--yes", "--from", str(folder))
+    assert got.returncode == 0, got.stderr
+    assert "not for commercial use" in got.stdout
+    assert "network-l1.pytorch is sepconv; kept as 'l1'" in got.stdout
+    path = Path(_run("weights", "path", "sepconv").stdout.strip())
+    assert path == tmp_path / "data" / "weights" / "sepconv" / "l1.safetensors"
+    again = _run("weights", "add", str(folder / "network-l1.pytorch"))
+    assert "kept as 'l1', as it was" in again.stdout
+    assert f"removed {path}" in _run("weights", "remove", "sepconv").stdout.replace("\n", "")
+    missing = _run("weights", "path", "sepconv")
+    assert missing.returncode == 1
+    assert missing.stderr.strip().endswith("get them with: vsvfi weights get sepconv")

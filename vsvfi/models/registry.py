@@ -202,7 +202,7 @@ def problems() -> tuple[PluginProblem, ...]:
 
 
 def reload() -> None:
-    """Forget what was loaded, so that the next look-up finds plugins anew."""
+    """Forget what was loaded, so that the next look-up finds plugins again."""
     _registry.cache_clear()
 
 

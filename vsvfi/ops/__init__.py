@@ -5,7 +5,7 @@ sums are float32 whatever the images' type (float64 with float64 images).
 
 Tensors of one call may differ in their floating-point types: the result has that of the first. Integer tensors are
 refused. Without samples, channels or pixels the result has none, unless a docstring says that this is an error. What a
-flow that leaves the image, a NaN or an infinity gives is stated where it matters; it never reads beside a tensor.
+flow that leaves the image, a NaN or an infinity gives is stated where it matters; nothing outside a tensor is read.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def flow_projection(
         timestep: The fraction of the flow's interval to project to.
         fill_holes: Give a pixel that nothing reached the mean of the nearest reached pixels to its left, right, above
             and below; where there is none, 0.
-        look_below: False leaves the pixel below out, as MEMC-Net's published kernel does by a slip that its
+        look_below: False leaves the pixel below out, as MEMC-Net's published kernel does, by a bug that its
             networks were evaluated with.
 
     Returns:
@@ -64,7 +64,7 @@ def depth_flow_projection(
 
     Returns:
         The projected flow, and the sum of weights that reached each pixel. The gradient to ``weight`` is the exact
-        one; the published kernel has a sign slip there, which matters to training only.
+        one; the published kernel has the wrong sign there, which matters to training only.
 
     Raises:
         TypeError: a tensor is not of a floating-point type.

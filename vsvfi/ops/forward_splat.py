@@ -40,7 +40,7 @@ def forward_splat(
         metric: ``(N, 1, H, W)``: the importance of each pixel, for the modes linear and softmax only.
         epsilon: What keeps the division from 0: 1e-7 added to the weights' sum (``"add"``), a sum of exactly 0
             replaced by 1 (``"zero"``), or a sum clamped to at least 1e-7 (``"clip"``).
-        deterministic: Same bits on every run. None: always on CPU (where it costs nothing), and elsewhere when
+        deterministic: Same bits on every run. None: always on the CPU (where it takes no longer), and elsewhere when
             ``torch.use_deterministic_algorithms`` is on.
 
     Returns:

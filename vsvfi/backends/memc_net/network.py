@@ -123,7 +123,7 @@ class MEMCNet(nn.Module):
         both = torch.cat((frame0, frame1))
         swapped = torch.cat((frame1, frame0))
         forward, backward = (self._flow(both, swapped, flow_scale) / 2).chunk(2)
-        # The published projection never looks below a hole, by a slip; the networks were trained and evaluated so.
+        # The published projection never looks below a hole, which is a bug; the networks were trained and evaluated so.
         projected0, projected1 = (flow_projection(flow, look_below=False).flow for flow in (forward, backward))
         frames = torch.cat((frame0, frame1), 1)
         kernel0, kernel1 = self.filter(frames)
@@ -145,7 +145,8 @@ class MEMCNet(nn.Module):
         warped0, warped1 = map(adaptive_warp, frames, motion.projected, motion.kernels)
         if motion.occlusion is None:
             blend = warped0 / 2 + warped1 / 2
-            # Without maps, the first tap of the first kernel stands in their place, twice: a slip kept by training.
+            # Without maps, the first tap of the first kernel stands in their place, twice: a bug of the published code
+            # that the networks were trained with.
             maps = (motion.kernels[0][:, :1],) * 2
         else:
             maps = motion.occlusion

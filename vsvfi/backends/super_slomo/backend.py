@@ -33,7 +33,7 @@ class SuperSloMoBackend(TorchBackend):
 
     @override
     def encode_tile(self, frame: Tensor, tile: Tile) -> Place:
-        """The place of a tile: how far the network's sampling goes astray depends on it."""
+        """The place of a tile: the error of the network's sampling grid depends on it."""
         return Place(frame.shape[-2], frame.shape[-1], tile.top, tile.left)
 
     @override

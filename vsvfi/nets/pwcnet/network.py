@@ -41,7 +41,7 @@ class Level(nn.Module):
 
 
 def feature_pyramid(widths: Sequence[int] = WIDTHS, *, first_stride: int = 2) -> nn.ModuleDict:
-    """Six levels of three convolutions; every level, the first too unless told otherwise, halves the size."""
+    """Six levels of three convolutions; every level halves the size, the first too unless ``first_stride`` is 1."""
     pyramid = nn.ModuleDict()
     channels, stride = 3, first_stride
     for level, width in enumerate(widths, start=1):

@@ -1,4 +1,4 @@
-"""RIFE 4.x for vsvfi. Importing this package costs nothing: torch is imported when a model is used."""
+"""RIFE 4.x for vsvfi. torch is imported when a model is used, not with this package."""
 
 from __future__ import annotations
 
