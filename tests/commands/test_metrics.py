@@ -105,3 +105,40 @@ def test_shapes_must_agree(metric: Callable[..., float]) -> None:
 def test_ssim_refuses_images_below_its_window() -> None:
     with pytest.raises(ValueError, match="at least 11 x 11 pixels, got 12 x 10"):
         metrics.ssim(np.zeros((10, 12)), np.zeros((10, 12)))
+
+
+def noise(seed: int, spread: float = 20.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(128, spread, (192, 224))
+
+
+def test_sharpness_is_the_share_of_detail() -> None:
+    assert metrics.sharpness(noise(1), noise(1)) == pytest.approx(1)
+    assert metrics.sharpness((noise(1) + noise(2)) / 2, noise(3)) == pytest.approx(math.sqrt(0.5), abs=0.02)
+
+
+def test_frames_that_are_blended_flicker() -> None:
+    steady = [noise(n) for n in range(5)]
+    pulsing = [steady[0], (steady[0] + steady[2]) / 2, steady[2], (steady[2] + steady[4]) / 2, steady[4]]
+    assert metrics.flicker(steady, steady) == pytest.approx(1)
+    assert metrics.flicker(pulsing, steady) > 2
+    with pytest.raises(ValueError, match="three frames"):
+        metrics.flicker(steady[:2], steady[:2])
+
+
+def test_torn_blocks_are_counted_per_mille() -> None:
+    calm = np.full((160, 160), 100.0)
+    torn = calm.copy()
+    torn[64:72, 64:72] += 60 * (np.indices((8, 8)).sum(0) % 2)
+    assert metrics.tearing(calm, calm, calm, calm) == 0
+    # The block itself, and the four beside it by their edge pixels.
+    assert metrics.tearing(torn, calm, calm, calm) == pytest.approx(5 * 1000 / 400)
+    assert metrics.tearing(torn, calm, torn, calm) == 0
+
+
+def test_the_worst_place_is_found_wherever_it_lies() -> None:
+    truth = np.zeros((200, 300, 3))
+    image = truth.copy()
+    image[100:196, 200:296] = 51
+    assert metrics.worst_place_psnr(image, truth) == pytest.approx(20 * math.log10(5))
+    assert metrics.worst_place_psnr(truth, truth) == math.inf
+    assert metrics.worst_place_psnr(image[:50, :40], truth[:50, :40]) == math.inf

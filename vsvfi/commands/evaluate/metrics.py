@@ -7,19 +7,25 @@ Flows are ``(H, W, 2)`` in pixels, channel 0 = x. Everything is computed in floa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 __all__ = [
     "end_point_error",
+    "flicker",
     "flow_psnr",
     "interpolation_error",
     "mean_absolute_error",
     "mean_squared_error",
     "psnr",
+    "sharpness",
     "ssim",
+    "tearing",
+    "worst_place_psnr",
 ]
 
 type Array = NDArray[Any]
@@ -110,3 +116,70 @@ def flow_psnr(flow: Array, truth: Array, *, scaler: float) -> float:
     if not scaler > 0.0:
         raise ValueError(f"scaler must be positive, got {scaler}")
     return psnr((flow / scaler + 1.0) / 2.0, (truth / scaler + 1.0) / 2.0, peak=1.0)
+
+
+def sharpness(image: Array, truth: Array) -> float:
+    """The mean absolute Laplacian of an image's luma as a share of the truth's: below 1 the image is softer."""
+    return float(np.abs(_laplacian(image)).mean() / max(np.abs(_laplacian(truth)).mean(), 1e-12))
+
+
+def flicker(frames: Sequence[Array], truth: Sequence[Array]) -> float:
+    """How much fine texture changes from frame to frame, as a multiple of what it does in the true sequence.
+
+    The high band's energy (the root mean square of the Laplacian of luma over 16 x 16 pixels) of each frame is compared
+    with the mean of the frames before and after it. 1 is as steady as the truth.
+
+    Raises:
+        ValueError: there are less than three frames, or not as many of both.
+    """
+    if len(frames) < 3 or len(frames) != len(truth):
+        raise ValueError(f"flicker needs three frames or more of both, got {len(frames)} and {len(truth)}")
+    return _unrest(frames) / max(_unrest(truth), 1e-12)
+
+
+def tearing(image: Array, truth: Array, first: Array, second: Array) -> float:
+    """Per mille of 8 x 8 blocks of a new frame that are torn: far more detailed than anything that is really near.
+
+    A block is torn where its mean absolute Laplacian exceeds 1.25 times, and by more than 1 step of 255, the largest
+    within two blocks in the true frame and in both source frames (8-bit images).
+    """
+    near = np.max([_largest_around(_block_means(np.abs(_laplacian(a)), 8), 2) for a in (truth, first, second)], 0)
+    detail = _block_means(np.abs(_laplacian(image)), 8)
+    return float(1000 * np.mean((detail > 1.25 * near) & (detail > near + 1)))
+
+
+def worst_place_psnr(image: Array, truth: Array, *, side: int = 96, peak: float = 255.0) -> float:
+    """PSNR in dB of the worst square of ``side`` x ``side`` pixels (of the whole image where it is smaller)."""
+    error = np.atleast_3d(_difference(image, truth) ** 2).mean(2)
+    height, width = (min(side, size) for size in error.shape)
+    sums = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    squares = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    worst = float(squares.max()) / (height * width)
+    return math.inf if worst <= 0.0 else 10.0 * math.log10(peak**2 / worst)
+
+
+def _luma(image: Array) -> NDArray[np.float64]:
+    image = image.astype(np.float64)
+    return image if image.ndim == 2 else image @ np.array((0.299, 0.587, 0.114))
+
+
+def _laplacian(image: Array) -> NDArray[np.float64]:
+    """Of luma; the outermost pixels repeat over the border."""
+    wide = np.pad(_luma(image), 1, mode="edge")
+    around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+    return np.asarray(around - 4 * wide[1:-1, 1:-1])
+
+
+def _block_means(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    height, width = (size // side for size in values.shape)
+    return values[: height * side, : width * side].reshape(height, side, width, side).mean((1, 3))
+
+
+def _largest_around(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    wide = np.pad(values, reach, mode="edge")
+    return np.asarray(sliding_window_view(wide, (2 * reach + 1, 2 * reach + 1)).max((2, 3)))
+
+
+def _unrest(frames: Sequence[Array]) -> float:
+    energy = np.array([np.sqrt(_block_means(_laplacian(frame) ** 2, 16)) for frame in frames])
+    return float(np.abs(energy[1:-1] - (energy[:-2] + energy[2:]) / 2).mean() / max(energy.mean(), 1e-12))
