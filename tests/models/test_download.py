@@ -250,7 +250,9 @@ def test_sources_are_tried_in_order(server: Server, monkeypatch: pytest.MonkeyPa
 
 def test_another_file_than_the_published_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(weights.WeightsError, match="another file than the one published: sha256 "):
-        fetch(model(monkeypatch, server.url("file"), sha256="0" * 64))
+        fetch(model(monkeypatch, server.url("small.pth"), sha256="0" * 64))
+    # The same weights in a file of another name have other bytes.
+    assert fetch(model(monkeypatch, server.url("small.pth"), server.url("file"), sha256="0" * 64)).name == "best"
 
 
 def test_the_first_file_is_remembered(server: Server, monkeypatch: pytest.MonkeyPatch, data: Path) -> None:

@@ -126,7 +126,7 @@ def _get_from(place: str, info: NetworkInfo, checkpoint: Checkpoint, folder: Pat
     if not _is_address(place):
         if not os.path.isfile(place):  # noqa: PTH113 (Path.is_file raises for names that are too long)
             raise WeightsError(f"{place}: there is no such file")
-        _check_digest(Path(place), info, checkpoint)
+        _check_digest(Path(place), Path(place).name, info, checkpoint)
         return add(place, info.name, checkpoint.name)
     address, _, member = place.partition("#")
     partial = folder / f"{hashlib.sha256(address.encode()).hexdigest()[:12]}.part"
@@ -140,7 +140,7 @@ def _get_from(place: str, info: NetworkInfo, checkpoint: Checkpoint, folder: Pat
             shutil.copyfile(partial, file)
         if kind_of(file) in ("web page", "empty"):
             raise WeightsError(f"{address}: sent a web page, or nothing, in place of the file")
-        _check_digest(file, info, checkpoint)
+        _check_digest(file, (member or urllib.parse.urlparse(address).path).rpartition("/")[2], info, checkpoint)
         return add(file, info.name, checkpoint.name)
     finally:
         file.unlink(missing_ok=True)
@@ -157,14 +157,18 @@ def _extract(archive: Path, member: str, target: Path) -> None:
         raise WeightsError("the zip file is damaged, or none") from None
 
 
-def _check_digest(file: Path, info: NetworkInfo, checkpoint: Checkpoint) -> None:
-    """Compare with the published digest, or with that of the first time, which is remembered."""
-    digest, name = digest_of(file), f"{info.name}/{checkpoint.file}"
+def _check_digest(file: Path, published_as: str, info: NetworkInfo, checkpoint: Checkpoint) -> None:
+    """Compare with the published digest, or with that of the first time, which is remembered.
+
+    Sources may have the same weights in files of other names, whose bytes differ.
+    """
+    digest, name = digest_of(file), f"{info.name}/{published_as}"
     book = data_dir() / "checksums.json"
     remembered = _checksums(book)
-    expected = checkpoint.sha256 or remembered.get(name)
+    known_digest = checkpoint.sha256 if published_as == checkpoint.file else None
+    expected = known_digest or remembered.get(name)
     if expected is not None and digest != expected:
-        known = "published" if checkpoint.sha256 else f"seen before, by {book}"
+        known = "published" if known_digest else f"seen before, by {book}"
         raise WeightsError(f"another file than the one {known}: sha256 {digest}, expected {expected}")
     if expected is None:
         book.parent.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,8 @@ def _layout(architecture: Architecture) -> Layout:
     )
 
 
+_SAFETENSORS = "https://huggingface.co/Comfy-Org/frame_interpolation/resolve/main/frame_interpolation"
+
 _LITE = (128, 96, 64, 48)
 _FIVE = (192, 128, 96, 64, 32)
 _FIVE_SCALES = (16, 8, 4, 2, 1)
@@ -105,7 +107,10 @@ def _info(version: str, architecture: Architecture) -> BackendInfo:
                 name="published",
                 file=f"flownet_v{version}.pkl",
                 url="https://github.com/HolyWu/vs-rife/releases",
-                sources=(f"https://github.com/HolyWu/vs-rife/releases/download/model/flownet_v{version}.pkl",),
+                sources=(
+                    f"https://github.com/HolyWu/vs-rife/releases/download/model/flownet_v{version}.pkl",
+                    *((f"{_SAFETENSORS}/rife_v{version}.safetensors",) if version in ("4.25", "4.26") else ()),
+                ),
                 license="MIT",
             ),
         ),
