@@ -278,7 +278,7 @@ def _packages() -> Iterator[Finding]:
     for module, extra in EXTRAS.items():
         if module not in ("torch", "cupy") and importlib.util.find_spec(module) is None:
             use = {"torch": "some models that run on torch", "train": "vsvfi train"}[extra]
-            yield Finding(module, "missing", f"not installed: {use} need it", f"pip install 'vsvfi[{extra}]'")
+            yield Finding(module, "missing", f"not installed, needed by {use}", f"pip install 'vsvfi[{extra}]'")
 
 
 def _plugins() -> Iterator[Finding]:
