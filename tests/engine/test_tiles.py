@@ -92,7 +92,7 @@ def test_nothing_changes_where_pixels_stand_alone() -> None:
     torch.testing.assert_close(result, ((frames[0] + frames[1]) / 2).expand(2, -1, -1, -1))
 
 
-@pytest.mark.parametrize("name", ["ifrnet-s", "amt-s", "voxel-flow", "figan", "super-slomo"])
+@pytest.mark.parametrize("name", ["ifrnet-s", "amt-s", "voxel-flow", "figan", "super-slomo", "m2m"])
 def test_tiles_know_the_whole_frame(name: str) -> None:
     """A tile's mean brightness, or its size, is not that of the frame, which the network counts on."""
     backend = networks.example_backend(registry.find(name))
