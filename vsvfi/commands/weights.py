@@ -34,10 +34,13 @@ def list_weights(console: Console) -> None:
         for checkpoint in info.checkpoints:
             there = any(entry.name == checkpoint.name and entry.part == checkpoint.part for entry in have)
             if not there:
-                _line(console, "–", checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url)
+                by_hand = "" if checkpoint.places else "by hand"
+                _line(
+                    console, "–", checkpoint.name, checkpoint.file, f"({checkpoint.license})", checkpoint.url, by_hand
+                )
         for entry in have:
             _list_stored(console, entry)
-    _say(console, "\nGet others with: vsvfi weights get MODEL, or by hand, and then: vsvfi weights add FILE")
+    _say(console, "\nGet them with: vsvfi weights get MODEL; or by hand, and then: vsvfi weights add FILE")
     _say(console, f"Added weights are kept in {weights.data_dir() / 'weights'}")
 
 
