@@ -7,7 +7,7 @@
 #endif
 
 // The version of the C interface between vsvfi and these kernels; it changes whenever a signature does.
-VSVFI_API int vsvfi_kernels_abi() { return 6; }
+VSVFI_API int vsvfi_kernels_abi() { return 7; }
 
 // Whether this machine runs the build for x86-64-v3 (AVX2, FMA, BMI2).
 VSVFI_API int vsvfi_kernels_v3_supported() {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace vsvfi::flow {
@@ -76,6 +77,8 @@ std::vector<int> nearest(const std::vector<uint8_t>& sources, const std::vector<
   const auto pass = [&](int direction) {  // from the first cell (1) or from the last (-1)
     const int first = direction > 0 ? 0 : count - 1;
     for (int y = 0; y < height; ++y) {
+      const uint8_t* row = sources.data() + static_cast<size_t>(direction > 0 ? y : height - 1 - y) * width;
+      if (std::memchr(row, 0, width) == nullptr) continue;
       for (int x = 0; x < width; ++x) {
         const int cell = first + direction * (y * width + x);
         if (sources[cell]) continue;

@@ -24,6 +24,7 @@ struct SearchSettings {
   int32_t iterations;    // steps of a descent, at most
   int32_t range;         // of the exhaustive search, up and down (half as far again sideways), in samples of the finer
                          // of its two levels; 0: none. With 16 the coarser reaches a quarter of the picture's height
+  int32_t step;          // samples from try to try at the coarser level; the descent does the rest
 };
 
 namespace {
@@ -127,14 +128,14 @@ float whole_cost(const Patch& patch, const Level& target, int x, int y, float li
   return sum8(squares) - total * total / kSamples;
 }
 
-// The best whole-sample motion within range, if it beats `best`.
-Motion best_in_range(const Patch& patch, const Level& target, int x, int y, int range, Motion best) {
+// The best motion of every `step` samples within range, if it beats `best`.
+Motion best_in_range(const Patch& patch, const Level& target, int x, int y, int range, int step, Motion best) {
   const int left = std::max(-range * 3 / 2, -kMargin + 1 - x);
   const int right = std::min(range * 3 / 2, target.width + kMargin - kPatch - 2 - x);
   const int top = std::max(-range, -kMargin + 1 - y);
   const int bottom = std::min(range, target.height + kMargin - kPatch - 2 - y);
-  for (int v = top; v <= bottom; ++v) {
-    for (int u = left; u <= right; ++u) {
+  for (int v = top; v <= bottom; v += step) {
+    for (int u = left; u <= right; u += step) {
       const float cost = whole_cost(patch, target, x + u, y + v, best.cost);
       if (cost < best.cost) best = {static_cast<float>(u), static_cast<float>(v), cost};
     }
@@ -144,7 +145,7 @@ Motion best_in_range(const Patch& patch, const Level& target, int x, int y, int 
 
 // Looks everywhere in range for patches that found no match: small things that move farther than their size vanish
 // from the coarser levels, and with them their motion.
-void exhaustive_search(const Level& source, const Level& target, int range, int iterations, Grid& grid) {
+void exhaustive_search(const Level& source, const Level& target, int range, int step, int iterations, Grid& grid) {
   parallel_for(grid.rows, 1, [&](int64_t begin, int64_t end) {
     Patch patch;
     for (int row = static_cast<int>(begin); row < end; ++row) {
@@ -154,7 +155,7 @@ void exhaustive_search(const Level& source, const Level& target, int range, int 
         const int x = grid.x(column), y = grid.y(row);
         make_patch(source, x, y, patch);
         const float enough = own.cost * kExhaustiveGain;
-        Motion best = best_in_range(patch, target, x, y, range, {own.u, own.v, enough});
+        Motion best = best_in_range(patch, target, x, y, range, step, {own.u, own.v, enough});
         if (best.cost < enough) {
           descend(patch, target, x, y, iterations, best);
           own = best;
@@ -270,8 +271,9 @@ VSVFI_API void vsvfi_flow_search(const float* source, const float* target, int32
     inverse_search(from, to, index < coarsest ? &coarse : nullptr, settings->iterations, grid);
     for (int round = 0; round < settings->propagations; ++round) propagate(from, to, settings->iterations, grid);
     if (settings->range > 0 && (index == exhaustive_level || index == exhaustive_level + 1)) {
-      const int range = index == exhaustive_level ? settings->range : settings->range * 3 / 2;
-      exhaustive_search(from, to, range, settings->iterations, grid);
+      const bool finer = index == exhaustive_level;
+      const int range = finer ? settings->range : settings->range * 3 / 2, step = finer ? 1 : settings->step;
+      exhaustive_search(from, to, range, step, settings->iterations, grid);
       propagate(from, to, settings->iterations, grid);
     }
     const int cell = index == 0 ? settings->cell : 1;

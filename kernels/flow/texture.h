@@ -68,7 +68,10 @@ class Texture {
       Rows rows(out_.width);
       std::vector<float> gain(static_cast<size_t>(across_) * kTile);
       const int last = std::min(static_cast<int>(end) * kTile, out_.height);
-      for (int y = static_cast<int>(begin) * kTile; y < last; ++y) apply(rows, gain, y);
+      const int first = static_cast<int>(begin) * kTile;
+      load(fine_.blend, first - 1, rows.rows[1].data());
+      load(fine_.blend, first, rows.rows[2].data());
+      for (int y = first; y < last; ++y) apply(rows, gain, y);
     });
   }
 
@@ -101,23 +104,22 @@ class Texture {
     for (int x = 0; x < out_.width; ++x) to[x] = static_cast<float>(from[x]) * scale;
   }
 
-  // Means over a row of tiles, of every other row of samples, which tell as much: the energy of the blend's high band,
+  // Means over a row of tiles, of one row of samples in each, which tells enough: the energy of the blend's high band,
   // what the blend lost of it, and how far apart the frames are.
   void measure(int tile_row, float* energy, float* lost, float* apart) const {
     const int width = out_.width;
     Rows blend(width), spread(width);
     Row sums[3] = {Row(width), Row(width), Row(width)};
-    for (int y = tile_row * kTile; y < std::min((tile_row + 1) * kTile, out_.height); y += 2) {
-      for (int k = 0; k < 3; ++k) load(fine_.blend, y + k - 1, blend.rows[k].data());
-      for (int k = 0; k < 3; ++k) load(fine_.spread, y + k - 1, spread.rows[k].data());
-      blend.filter(width);
-      spread.filter(width);
-      const float *high = blend.high.data(), *other = spread.high.data(), *whole = spread.rows[1].data();
-      for (int x = 0; x < width; ++x) {
-        sums[0][x] += high[x] * high[x];
-        sums[1][x] += other[x] * other[x];
-        sums[2][x] += whole[x];
-      }
+    const int y = std::min(tile_row * kTile + kTile / 2, out_.height - 1);
+    for (int k = 0; k < 3; ++k) load(fine_.blend, y + k - 1, blend.rows[k].data());
+    for (int k = 0; k < 3; ++k) load(fine_.spread, y + k - 1, spread.rows[k].data());
+    blend.filter(width);
+    spread.filter(width);
+    const float *high = blend.high.data(), *other = spread.high.data(), *whole = spread.rows[1].data();
+    for (int x = 0; x < width; ++x) {
+      sums[0][x] = high[x] * high[x];
+      sums[1][x] = other[x] * other[x];
+      sums[2][x] = whole[x];
     }
     float* const out[3] = {energy, lost, apart};
     for (int k = 0; k < 3; ++k) {
@@ -125,7 +127,7 @@ class Texture {
         const int from = tile * kTile, to = std::min(from + kTile, width);
         float sum = 0.0f;
         for (int x = from; x < to; ++x) sum += sums[k][x];
-        out[k][tile] = sum / static_cast<float>(kTile * kTile / 2);
+        out[k][tile] = sum / static_cast<float>(to - from);
       }
     }
   }
@@ -171,8 +173,11 @@ class Texture {
     }
   }
 
+  // Row y of `out`; `rows` holds the row before it and itself where the next two are looked for.
   void apply(Rows& rows, Row& gain, int y) const {
-    for (int k = 0; k < 3; ++k) load(fine_.blend, y + k - 1, rows.rows[k].data());
+    rows.rows[0].swap(rows.rows[1]);
+    rows.rows[1].swap(rows.rows[2]);
+    load(fine_.blend, y + 1, rows.rows[2].data());
     rows.filter(out_.width);
     gain_row(y, gain);
     auto* to = writable_row_of<S>(out_, y);

@@ -118,6 +118,7 @@ class Search(ctypes.Structure):
         ("propagations", ctypes.c_int32),
         ("iterations", ctypes.c_int32),
         ("range", ctypes.c_int32),
+        ("step", ctypes.c_int32),
     )
 
 

@@ -11,7 +11,7 @@ import vsvfi
 
 __all__ = ["ABI", "kernel_sources", "load", "problem", "require"]
 
-ABI = 6
+ABI = 7
 """The version of the C interface that this package was written for (kernels/common/version.cpp)."""
 
 

@@ -21,7 +21,7 @@ class Settings:
     """What a quality stands for.
 
     Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``cell`` samples of that.
-    ``stride`` to ``range`` are explained in kernels/flow/search.cpp, ``tolerance`` to ``texture`` in `kernels.render`.
+    ``stride`` to ``step`` are explained in kernels/flow/search.cpp, ``tolerance`` to ``texture`` in `kernels.render`.
     """
 
     shrink: int
@@ -30,6 +30,7 @@ class Settings:
     propagations: int
     iterations: int
     range: int
+    step: int
     tolerance: float
     taps: int
     texture: bool
@@ -37,13 +38,22 @@ class Settings:
 
 QUALITIES = {
     "fast": Settings(
-        shrink=2, cell=2, stride=5, propagations=1, iterations=3, range=12, tolerance=1.25, taps=4, texture=False
+        shrink=2,
+        cell=2,
+        stride=5,
+        propagations=1,
+        iterations=3,
+        range=12,
+        step=2,
+        tolerance=1.25,
+        taps=4,
+        texture=False,
     ),
     "balanced": Settings(
-        shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, tolerance=0.3, taps=8, texture=True
+        shrink=1, cell=4, stride=5, propagations=2, iterations=3, range=16, step=1, tolerance=0.3, taps=8, texture=True
     ),
     "best": Settings(
-        shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, tolerance=0.2, taps=8, texture=True
+        shrink=1, cell=2, stride=3, propagations=4, iterations=4, range=16, step=1, tolerance=0.2, taps=8, texture=True
     ),
 }
 

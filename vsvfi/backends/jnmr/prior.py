@@ -36,7 +36,7 @@ SURROUNDINGS = 21
 DOUBT = 0.5
 """The second flow is taken where its mean error is lower by this much, of 255."""
 
-_SEARCH = kernels.Search(cell=2, stride=3, propagations=4, iterations=4, range=16)
+_SEARCH = kernels.Search(cell=2, stride=3, propagations=4, iterations=4, range=16, step=1)
 _MINIMUM = 0.05
 _SEEN = 1e-3
 
