@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 VENV = HERE / ".venv"
@@ -27,6 +29,7 @@ USAGE = """usage: python3 dev.py COMMAND
   demo [ARGS]   set up what the filter needs, then: vsvfi demo ARGS
   lint          set up everything, then: ruff check, ruff format --check, mypy
   test [ARGS]   the same as lint, then: pytest ARGS
+  fuzz [ARGS]   random calls and damaged files until --minutes N are over (10 by default), with new seeds every time
   setup         set up everything
   gpu [ARGS]    check and measure on a GPU; --prepare makes a folder to carry to a machine without network,
                 --carry DIR runs from such a folder with this Python (benchmarks/gpu/run.py says the rest)
@@ -102,6 +105,20 @@ def gpu(arguments: list[str]) -> None:
         run(sys.executable if "--carry" in arguments else PYTHON, scripts / "run.py", *arguments)
 
 
+def fuzz(minutes: float) -> None:
+    """Run the random tests again and again, each time with another seed, until the time is over or one fails."""
+    end, rounds = time.monotonic() + 60 * minutes, 0
+    while time.monotonic() < end:
+        seed = random.randrange(2**32)
+        rounds += 1
+        print(f"Round {rounds}, 500 calls and 100 files: --hypothesis-seed={seed}", flush=True)
+        run(
+            PYTHON, "-m", "pytest", "-q", "--timeout=0", "tests/fuzz", f"--hypothesis-seed={seed}",
+            env=dict(environment(), VSVFI_FUZZ="500"),
+        )  # fmt: skip
+    print(f"{rounds} rounds: nothing found.")
+
+
 def lint() -> None:
     """Check style, format and types of everything."""
     run(BIN / "ruff", "check", ".")
@@ -123,6 +140,9 @@ def main(arguments: list[str]) -> None:
             # A process for each part: hundreds of networks in one process would share its memory and global state.
             for part in [[]] if rest else TEST_PARTS:
                 run(PYTHON, "-m", "pytest", *part, *rest, env=environment())
+    elif command == "fuzz":
+        set_up(["dev"])
+        fuzz(float(rest[1]) if rest[:1] == ["--minutes"] and len(rest) > 1 else 10)
     elif command == "gpu":
         gpu(rest)
     else:

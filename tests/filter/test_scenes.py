@@ -79,6 +79,12 @@ def test_tiny_frames(shape: tuple[int, int]) -> None:
     assert cuts([black] * 6) == []
 
 
+@pytest.mark.parametrize("shape", [(8, 200_000), (200_000, 8)])
+def test_sides_whose_blocks_need_more_than_32_bits(shape: tuple[int, int]) -> None:
+    first, second = (np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8) for seed in (1, 2))
+    assert cuts([first, second]) == [1]
+
+
 def test_noise_alternation_and_nan_stay_bounded() -> None:
     rng = np.random.default_rng(0)
     for pictures in (

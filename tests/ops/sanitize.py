@@ -15,7 +15,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 KERNELS = TESTS.parent / "kernels"
-COVERED = ("ops/test_operators.py", "ops/test_values.py", "backends/test_flow.py", "test_scenes.py")
+COVERED = ("ops/test_operators.py", "ops/test_values.py", "backends/test_flow.py", "filter/test_scenes.py")
 FLAGS = [
     "-std=c++17",
     "-O1",
