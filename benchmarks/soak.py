@@ -1,8 +1,8 @@
 """Memory over long runs: ``python benchmarks/soak.py [--frames 20000]`` renders every class of format, both ways.
 
 Each class runs in a process of its own: a clip of flat halves at 320x180 through DetectScenes and Interpolate, half of
-the frames forwards, half out of order. Resident memory is read every 1,000 frames; after the first thousand it must stay
-within 5 %. The result is benchmarks/results/soak.json.
+the frames forwards, half out of order. Resident memory is read every 1,000 frames; after the first thousand it must
+stay within 5 %. The result is benchmarks/results/soak.json.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 from functools import cache
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ def _whole() -> tuple[tuple[bytes, str], ...]:
 def _headers() -> tuple[bytes, ...]:
     """Headers of safetensors that state what is not there."""
     entry = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
-    wrong = (
+    wrong: tuple[Any, ...] = (
         {"a": entry | {"shape": [2**62, 2**62]}},
         {"a": entry | {"shape": [-1, 3]}},
         {"a": entry | {"data_offsets": [24, 0]}},
