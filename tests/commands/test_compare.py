@@ -109,6 +109,32 @@ def test_frame_range() -> None:
     assert tool.frame_range("100-110") == (100, 110)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flow", {"model": "flow", "precision": "fp32"}),
+        ("flow:best", {"model": "flow", "precision": "fp32", "quality": "best"}),
+        ("jnmr:weights=a", {"model": "jnmr", "device": "cpu", "precision": "fp32", "weights": "a"}),
+        ("flow:sc-threshold=0.2:sc=0", {"model": "flow", "precision": "fp32", "sc_threshold": 0.2, "sc": 0}),
+        ("jnmr:precision=fp16:tile=128x64", {"model": "jnmr", "device": "cpu", "precision": "fp16", "tile": [128, 64]}),
+    ],
+)
+def test_one_model_is_compared_under_several_settings(text: str, expected: dict[str, Any]) -> None:
+    assert tool.candidate(text, {"device": "cpu", "precision": "fp32"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flow:speed=9", "'speed' is no option of the filter; known are model, "),
+        ("flow:sc-threshold=high", "sc_threshold must be a number, got 'high'"),
+    ],
+)
+def test_settings_that_are_none_are_refused(text: str, message: str) -> None:
+    with pytest.raises(VsvfiError, match=message):
+        tool.candidate(text, {})
+
+
 @needs_bestsource
 def test_what_cannot_be_compared_is_said(page: Path, tmp_path: Path) -> None:
     source = next(page.parent.glob("*.mkv"))

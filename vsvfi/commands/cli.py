@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vsvfi.commands.filter_options import with_filter_options
 from vsvfi.commands.render.options import render
 from vsvfi.errors import error_line
 from vsvfi.filter.arguments import help_of
@@ -102,15 +103,18 @@ app.command(
 
 
 @app.command(epilog="Example: `vsvfi compare film.mkv --models flow,jnmr --frames 100-120`")
+@with_filter_options("model")
 def compare(
     source: Annotated[Path, typer.Argument(help="The video to take frames from.")],
     frames: Annotated[
         str, typer.Option(help="First and last source frame, as in 100-110; by default the middle.")
     ] = "",
-    models: Annotated[str, typer.Option(help="Models to compare, separated by commas.")] = "flow",
+    models: Annotated[
+        str, typer.Option(help="What to compare, separated by commas: flow,flow:best,rife:weights=NAME.")
+    ] = "flow",
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
-    device: Device = "auto",
-    precision: Precision = "auto",
+    *,
+    filter_options: dict[str, Any],
 ) -> None:
     """Hold back every second frame, let models make it again, and write a page that shows how they did."""
     from rich.console import Console
@@ -123,8 +127,7 @@ def compare(
         names,
         tool.frame_range(frames) if frames else None,
         out,
-        device=device,
-        precision=precision,
+        filter_options,
         console=Console(stderr=True),
     )
 

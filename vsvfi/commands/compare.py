@@ -19,6 +19,7 @@ from vsvfi.backends.flow import INFOS
 from vsvfi.backends.flow.backend import FlowBackend
 from vsvfi.commands.clips import Clip, core, image_of, open_video
 from vsvfi.commands.evaluate import metrics
+from vsvfi.commands.filter_options import value_of
 from vsvfi.commands.needs import need_model
 from vsvfi.compiled import flow as kernels
 from vsvfi.engine.frames import read_color
@@ -29,7 +30,7 @@ from vsvfi.models.registry import find
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["compare", "flow_colours", "frame_range", "occlusion"]
+__all__ = ["candidate", "compare", "flow_colours", "frame_range", "occlusion"]
 
 type Image = NDArray[np.uint8]
 
@@ -166,38 +167,37 @@ def compare(
     models: Sequence[str],
     frames: tuple[int, int] | None,
     out: Path,
+    options: Mapping[str, Any] | None = None,
     *,
-    device: str = "auto",
-    precision: str = "auto",
     console: Console,
 ) -> None:
     """Write the page.
 
     Args:
         source: the video.
-        models: names of models; frame blending is shown beside them.
+        models: what to compare (`candidate`); frame blending is shown beside them.
         frames: first and last source frame, inclusive; every second one is held back. By default 21 in the middle.
         out: the HTML file.
-        device: as of `vsvfi.Interpolate`.
-        precision: as of `vsvfi.Interpolate`.
+        options: arguments of `vsvfi.Interpolate` for all of them.
         console: where progress goes.
     """
     from rich.progress import track
 
     if not models:
         raise VsvfiError("name at least one model: --models flow")
-    for name in models:
+    candidates = {text: candidate(text, options or {}) for text in models}
+    for arguments in candidates.values():
+        name = arguments["model"]
         if find(name).spatial_scale != 1:
             raise VsvfiError(f"model {name!r} enlarges frames: there is no truth to compare them with")
-        need_model(name)
+        need_model(name, weights="weights" not in arguments)
     clip = open_video(source)
     first, last = frames or (max(0, len(clip) // 2 - 10), min(len(clip) - 1, len(clip) // 2 + 10))
     if last >= len(clip):
         raise VsvfiError(f"--frames goes to {last}, but {source.name} has {len(clip)} frames, 0 to {len(clip) - 1}")
-    options = {"device": device, "precision": precision}
     # Every second frame is dropped, so that a new frame half-way stands for one that is known; the cuts stay known.
     kept = core.vsvfi.DetectScenes(clip[first : last + 1 : 2])
-    made = {name: _rgb(core.vsvfi.Interpolate(kept, model=name, factor=2, **_for(name, options))) for name in models}
+    made = {text: _rgb(core.vsvfi.Interpolate(kept, factor=2, **arguments)) for text, arguments in candidates.items()}
     original = _rgb(clip[first : last + 1])
     pages, scores = [], []
     held_back = range(1, last - first, 2)
@@ -215,9 +215,27 @@ def compare(
     )
 
 
-def _for(name: str, options: Mapping[str, str]) -> dict[str, str]:
-    """A model that knows the CPU only is not asked for another device."""
-    return {**options, "device": "auto"} if find(name).planes else dict(options)
+def candidate(text: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `vsvfi.Interpolate` from ``"model"``, ``"model:best"`` or ``"model:weights=a:scale=0.5"``.
+
+    Args:
+        text: a model's name, and after colons a quality or other arguments.
+        options: arguments where ``text`` says nothing; a model that knows the CPU only is not asked for another device.
+
+    Raises:
+        VsvfiError: an argument is unknown, or its value is none of its kind.
+    """
+    name, *settings = text.split(":")
+    arguments = {**options, "model": name}
+    if find(name).planes:
+        arguments.pop("device", None)
+    for setting in settings:
+        key, given, value = setting.partition("=")
+        if given:
+            arguments[key.replace("-", "_")] = value_of(key.replace("-", "_"), value)
+        else:
+            arguments["quality"] = key
+    return arguments
 
 
 def _prepared(made: _Made) -> tuple[dict[str, str], dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ import typer
 from vsvfi.errors import VsvfiError
 from vsvfi.filter.arguments import ARGUMENTS, Argument
 
-__all__ = ["with_filter_options"]
+__all__ = ["value_of", "with_filter_options"]
 
 TIME = ("factor", "factor_num", "factor_den", "fps", "fps_num", "fps_den", "timing")
 """Commands have ways of their own to say these."""
@@ -20,8 +20,25 @@ TIME = ("factor", "factor_num", "factor_den", "fps", "fps_num", "fps_den", "timi
 _TYPES: Mapping[str, Any] = {"int": int, "flag": bool, "float": float, "data": str, "data[]": list[str], "int[]": str}
 
 
-def _shown() -> list[Argument]:
-    return [argument for argument in ARGUMENTS if argument.name not in TIME and argument.kind in _TYPES]
+def _shown(leave_out: Sequence[str] = ()) -> list[Argument]:
+    return [argument for argument in ARGUMENTS if argument.name not in (*TIME, *leave_out) and argument.kind in _TYPES]
+
+
+def value_of(name: str, text: str) -> Any:
+    """The value of an argument of the filter that is written as text.
+
+    Raises:
+        VsvfiError: there is no such argument, or the text is no value of its kind.
+    """
+    argument = next((argument for argument in _shown() if argument.name == name), None)
+    if argument is None:
+        raise VsvfiError(f"{name!r} is no option of the filter; known are {', '.join(a.name for a in _shown())}")
+    if argument.kind == "int[]":
+        return _numbers(name, text)
+    try:
+        return {"int": int, "flag": int, "float": float}.get(argument.kind, str)(text)
+    except ValueError:
+        raise VsvfiError(f"{name} must be a number, got {text!r}") from None
 
 
 def _parameter(argument: Argument) -> inspect.Parameter:
@@ -38,16 +55,20 @@ def _parameter(argument: Argument) -> inspect.Parameter:
     )
 
 
-def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
+def with_filter_options(*leave_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the filter's options; those that a user gave arrive as its argument ``filter_options``."""
+    return lambda command: _with_options(command, _shown(leave_out))
+
+
+def _with_options(command: Callable[..., None], options: Sequence[Argument]) -> Callable[..., None]:
     own = inspect.signature(command, eval_str=True)
-    added = [_parameter(argument) for argument in _shown()]
+    added = [_parameter(argument) for argument in options]
     kept = [parameter for parameter in own.parameters.values() if parameter.name != "filter_options"]
     keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in kept]
 
     @wraps(command)
     def called(**arguments: Any) -> None:
-        given = {argument.name: arguments.pop(argument.name) for argument in _shown()}
+        given = {argument.name: arguments.pop(argument.name) for argument in options}
         command(**arguments, filter_options=_checked(given))
 
     called.__signature__ = own.replace(parameters=[*keyword, *added])  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ __all__ = ["render"]
 _TIME, _ENCODING, _WORK = "Time", "Encoding", "Segments and machines"
 
 
-@with_filter_options
+@with_filter_options()
 def render(
     paths: Annotated[
         list[Path],
