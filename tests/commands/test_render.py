@@ -139,7 +139,7 @@ def test_resume_goes_on_after_the_last_segment(film: Path, monkeypatch: pytest.M
     with pytest.raises(VsvfiError, match="interrupted at frame 48 of 96; continue with --resume"):
         command.render(_job(film), out, FAST, console=_console())
     assert not out.exists()
-    with pytest.raises(VsvfiError, match=r"an unfinished render is in .*continue with --resume, or start anew"):
+    with pytest.raises(VsvfiError, match=r"an unfinished render is in .*continue with --resume, or start over"):
         command.render(_job(film), out, FAST, console=_console())
     with pytest.raises(VsvfiError, match="begun with another settings"):
         command.render(_job(film, sc_mode="blend"), out, FAST, resume=True, console=_console())

@@ -80,7 +80,7 @@ FAULTS = {
     "render film.mkv out.mkv --segment -1": "--segment",
     "render film.mkv out.mkv --factor nan": "--factor",
     "render film.mkv out.mkv --encoder-options '-x \"'": "--encoder-options cannot be read",
-    "render film.mkv damaged.mkv --resume": r"state\.json is damaged: start anew with --overwrite",
+    "render film.mkv damaged.mkv --resume": r"state\.json is damaged: start over with --overwrite",
     "render film.mkv foreign.mkv --overwrite": "holds 'holiday.jpg', which no render wrote",
     "compare film.mkv --frames 3-3": "--frames needs at least three frames",
     "compare text.mkv": r"text\.mkv",
