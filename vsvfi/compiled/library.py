@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import vsvfi
+from vsvfi.errors import VsvfiError
 
 __all__ = ["ABI", "kernel_sources", "load", "problem", "require"]
 
@@ -26,11 +27,11 @@ def require() -> ctypes.CDLL:
     """The CPU kernels.
 
     Raises:
-        RuntimeError: there are none.
+        VsvfiError: there are none.
     """
     found = load()
     if found is None:
-        raise RuntimeError(f"the compiled kernels are missing: {problem()}")
+        raise VsvfiError(f"the compiled kernels are missing: {problem()}")
     return found
 
 
