@@ -133,14 +133,23 @@ def _network(place: Place, info: Any, recorded: Any) -> Figures:
     backend = load_object(info.backend)(info, on_cpu.network.to(place.device), Options())
     figures: Figures = {"size": [width, height]}
     good = True
+
+    def off(candidate: Any, dtype: torch.dtype, allowed: float) -> tuple[dict[str, float], bool]:
+        error = (frame(candidate, place.device, dtype) - expected).abs()
+        mean = error.mean().item()
+        return {"mean": mean, "largest": error.max().item()}, mean <= allowed  # which NaN is not
+
     # A pixel is off where a flow moved across an integer: what counts is how far the frame is off as a whole.
     for name, dtype, allowed in (("fp32", torch.float32, 1e-4), ("fp16", torch.float16, 2e-2)):
         if dtype == torch.float16 and not info.supports_half:
             continue
-        error = (frame(backend, place.device, dtype) - expected).abs()
-        mean = error.mean().item()
-        figures[name] = {"mean": mean, "largest": error.max().item()}
-        good &= mean <= allowed  # which NaN is not
+        figures[name], within = off(backend, dtype, allowed)
+        good &= within
+        joined = backend.fused(dtype)
+        if joined is not None:
+            # What is joined works in its precision by itself, without autocast.
+            figures[f"{name} fused"], within = off(joined, torch.float32, allowed)
+            good &= within
     return figures | {"ok": good}
 
 

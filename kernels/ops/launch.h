@@ -5,6 +5,7 @@
 #include "ops/adacof.h"
 #include "ops/adaptive_warp.h"
 #include "ops/backward_warp.h"
+#include "ops/bias_activation.h"
 #include "ops/bilateral_cost_volume.h"
 #include "ops/color.h"
 #include "ops/correlation.h"
@@ -13,6 +14,8 @@
 #include "ops/forward_splat.h"
 #include "ops/kernel.h"
 #include "ops/flow_projection.h"
+#include "ops/pyramid.h"
+#include "ops/refinement.h"
 #include "ops/separable_conv.h"
 
 namespace vsvfi {

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self, override
 
+import torch
 from torch import Tensor, nn
 
 from vsvfi.models.info import BackendInfo, Options
@@ -53,6 +54,13 @@ class TorchBackend(ABC):
         tiled = copy.copy(self)
         tiled.tile_size = size
         return tiled
+
+    def fused(self, dtype: torch.dtype) -> Self | None:  # noqa: ARG002
+        """The same model made ready to run in ``dtype``, without autocast; None (the default) where there is no such.
+
+        Called once, with the network on its device. What it gives may differ by rounding.
+        """
+        return None
 
     def encode(self, frame: Tensor) -> Any:
         """What depends on one frame alone, computed once per frame; by default nothing."""

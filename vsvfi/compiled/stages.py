@@ -7,14 +7,13 @@ from typing import Literal
 
 __all__ = ["STAGES", "Stage", "is_enabled"]
 
-type Stage = Literal["kernels", "lanes", "graphs", "fused", "prepared"]
+type Stage = Literal["kernels", "lanes", "graphs", "fused"]
 
 STAGES: dict[Stage, str] = {
     "kernels": "compiled kernels of the operators",
     "lanes": "streams of their own, page-locked memory and asynchronous copies",
     "graphs": "CUDA graphs",
-    "fused": "operators that do the work of several",
-    "prepared": "weights converted once, instead of at every use",
+    "fused": "weights converted once, and operators that do the work of several",
 }
 """What each stage is."""
 

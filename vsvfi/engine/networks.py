@@ -61,9 +61,11 @@ class TorchEngine(Engine):
         warn: Callable[[str], None],
     ) -> None:
         super().__init__(info, core)
-        self._whole = backend
+        made = backend.fused(dtype) if device.type == "cuda" and is_enabled("fused") else None
+        self._whole = made or backend
         self._device = device
-        self._dtype = dtype
+        # What is fused works in its precision by itself.
+        self._dtype = torch.float32 if made else dtype
         self._tile = tile
         self._timesteps_after = timesteps_after
         self._warn = warn

@@ -97,17 +97,22 @@ def _advise(device: str, reason: str) -> None:
 
 
 def launch(
-    kernel: str, extent: Extent, *arguments: Tensor | float | None, dtype: torch.dtype, variant: int = 0
+    kernel: str,
+    extent: Extent,
+    *arguments: Tensor | float | None,
+    dtype: torch.dtype,
+    variant: int = 0,
+    strided: bool = False,
 ) -> None:
     """Run ``kernel`` for storage type ``dtype``.
 
-    Every tensor must be contiguous and on one device, of the type that the kernel's source names. On a CPU only float32
-    and float64 have kernels.
+    Every tensor must be on one device, of the type that the kernel's source names, and contiguous, unless the kernel is
+    told its strides (``strided``). On a CPU only float32 and float64 have kernels.
     """
     if 0 in extent[:3]:
         return
     tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
-    assert all(tensor.is_contiguous() for tensor in tensors), kernel
+    assert strided or all(tensor.is_contiguous() for tensor in tensors), kernel
     words = np.array([_word(argument) for argument in arguments], np.int64)
     if tensors[0].device.type == "cuda":
         _cuda.launch(kernel, extent, words, tensors[0].device, dtype, variant)

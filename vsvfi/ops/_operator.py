@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 
-__all__ = ["fake", "gradient", "operator"]
+__all__ = ["LIBRARY", "fake", "gradient", "operator"]
 
 LIBRARY = torch.library.Library("vsvfi", "FRAGMENT")
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vsvfi.models.info import Shapes
 from vsvfi.nets.geometry import resize, resize_to
 from vsvfi.nets.ifr import Decoder, PyramidEncoder, mean_of
-from vsvfi.ops import backward_warp
+from vsvfi.ops import backward_warp, refinement_blend, refinement_input
 
 __all__ = ["FLOW_HEADS", "IFRNet", "IFRNetState", "build", "create", "example"]
 
@@ -47,6 +47,7 @@ class IFRNet(nn.Module):
 
     def __init__(self, *, widths: Sequence[int], side: int, first_kernel: int = 3) -> None:
         super().__init__()
+        self.joined = False  # in training, derivatives are needed
         w1, w2, w3, w4 = widths
         self.encoder = PyramidEncoder(widths, first_kernel)
         self.decoder4 = Decoder(2 * w4 + 1, 2 * w4, w3 + 4, side=side)
@@ -62,6 +63,8 @@ class IFRNet(nn.Module):
 
     def synthesize(self, state: IFRNetState, timesteps: Tensor) -> Tensor:
         """The frames ``(T, 3, H, W)`` at ``timesteps`` ``(T,)``."""
+        if self.joined and state.scale == 1:
+            return self._synthesize_joined(state, timesteps)
         count = len(timesteps)
         features0, features1 = ([level.expand(count, -1, -1, -1) for level in levels] for levels in state.features)
         coarsest = features0[3]
@@ -86,6 +89,18 @@ class IFRNet(nn.Module):
         mask, residual = resize_to(mask, size), resize_to(residual, size)
         warped0, warped1 = backward_warp(frame0, flow[:, 0:2]), backward_warp(frame1, flow[:, 2:4])
         return (mask * warped0 + (1 - mask) * warped1 + state.mean + residual).clamp(0, 1)
+
+    def _synthesize_joined(self, state: IFRNetState, timesteps: Tensor) -> Tensor:
+        """`synthesize` with a level's flow, warping and concatenation in one pass; without derivatives."""
+        first, second = state.features
+        coarsest = [level[3].expand(len(timesteps), -1, -1, -1) for level in (first, second)]
+        time = timesteps.to(coarsest[0]).view(-1, 1, 1, 1).expand(-1, 1, *coarsest[0].shape[2:])
+        refined, flow = self.decoder4(*coarsest, time), None
+        for level, decoder in ((2, self.decoder3), (1, self.decoder2), (0, self.decoder1)):
+            flow, seen = refinement_input(refined, flow, (first[level], second[level]))
+            refined = decoder(seen)
+        assert flow is not None
+        return refinement_blend(refined, flow, state.frames, state.mean)
 
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between two frames ``(1, 3, H, W)``."""

@@ -6,12 +6,14 @@ warped by the flow so far, at a reduced size, and adds to the flow. Time enters 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from vsvfi.nets.fused import ConvActivation, in_dtype
 from vsvfi.nets.geometry import resize
 from vsvfi.nets.ifnet.architecture import Architecture, Head
 from vsvfi.ops import backward_warp
@@ -77,6 +79,26 @@ class ResConv(nn.Module):
         """``(N, C, H, W)`` to the same shape."""
         return nn.functional.leaky_relu(self.conv(x) * self.beta + x, 0.2)
 
+    def fused(self, dtype: torch.dtype) -> FusedResConv:
+        """The same in two passes, the gain within the weights."""
+        return FusedResConv(self, dtype)
+
+
+class FusedResConv(nn.Module):
+    """`ResConv` made ready to run."""
+
+    def __init__(self, block: ResConv, dtype: torch.dtype) -> None:
+        super().__init__()
+        scaled = copy.deepcopy(block.conv).requires_grad_(False)
+        scaled.weight.mul_(block.beta.detach().view(-1, 1, 1, 1))
+        assert scaled.bias is not None
+        scaled.bias.mul_(block.beta.detach().flatten())
+        self.conv = ConvActivation(scaled, 0.2, dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to the same shape."""
+        return self.conv(x, x)  # type: ignore[no-any-return]
+
 
 def _conv(channels_in: int, channels_out: int, stride: int, prelu: bool) -> nn.Sequential:
     activation = nn.PReLU(channels_out) if prelu else nn.LeakyReLU(0.2)
@@ -131,6 +153,11 @@ class ClampedHead(nn.Module):
         for conv in (self.cnn0, self.cnn1, self.cnn2):
             x = nn.functional.leaky_relu(conv(x), 0.2)
         return self.cnn3(x)  # type: ignore[no-any-return]
+
+    def fused(self, dtype: torch.dtype) -> nn.Module:
+        """The same with bias and rectifier in one pass."""
+        layers = [ConvActivation(conv, 0.2, dtype) for conv in (self.cnn0, self.cnn1, self.cnn2)]
+        return nn.Sequential(nn.Hardtanh(0, 1), *layers, in_dtype(copy.deepcopy(self.cnn3), dtype))
 
 
 def _head(head: Head | None) -> nn.Module | None:
