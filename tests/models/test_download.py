@@ -159,6 +159,7 @@ def model(monkeypatch: pytest.MonkeyPatch, *sources: str, sha256: str | None = N
     )
     monkeypatch.setattr(registry, "backends", lambda: {"small": info})
     monkeypatch.setattr(registry, "networks", dict)
+    monkeypatch.setattr(registry, "enhancers", dict)
     return info
 
 

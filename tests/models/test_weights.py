@@ -50,6 +50,7 @@ def _small_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     )
     monkeypatch.setattr(registry, "backends", lambda: {MODEL: info})
     monkeypatch.setattr(registry, "networks", dict)
+    monkeypatch.setattr(registry, "enhancers", dict)
 
 
 def state() -> dict[str, Any]:
