@@ -215,6 +215,7 @@ def test_models_as_json() -> None:
 def test_versions_are_listed_in_the_order_of_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     infos = [_info(f"rife-4.{minor}") for minor in (10, 9, 2, 26)]
     monkeypatch.setattr(registry, "backends", lambda: {info.name: info for info in infos})
+    monkeypatch.setattr(registry, "enhancers", dict)
     assert availability.usable_models() == ["rife-4.2", "rife-4.9", "rife-4.10", "rife-4.26"]
 
 

@@ -158,6 +158,7 @@ def model(monkeypatch: pytest.MonkeyPatch, *sources: str, sha256: str | None = N
         layouts=(Layout(has_all=("weight", "bias")),),
     )
     monkeypatch.setattr(registry, "backends", lambda: {"small": info})
+    monkeypatch.setattr(registry, "enhancers", dict)
     monkeypatch.setattr(registry, "networks", dict)
     monkeypatch.setattr(registry, "enhancers", dict)
     return info

@@ -132,16 +132,32 @@ def compare(
     )
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 @app.command(name="eval", epilog="Example: `vsvfi eval vimeo90k-triplet datasets/vimeo_triplet --model flow`")
 def evaluate(
     dataset: Annotated[str, typer.Argument(help="The benchmark; left empty, they are listed.")] = "",
     root: Annotated[Path | None, typer.Argument(help="The folder the benchmark is in.")] = None,
     model: Model = "flow",
+    models: Annotated[
+        str, typer.Option(help="Several models, separated by commas: measured one after the other, and compared.")
+    ] = "",
     weights: Annotated[list[str] | None, typer.Option(help=help_of("weights"))] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     quality: Quality = None,
     out: Annotated[Path, typer.Option(help="The folder for CSV and JSON.")] = Path("results"),
+    lpips: Annotated[
+        list[Path] | None,
+        typer.Option(help="Measure LPIPS and FloLPIPS, too: alexnet or vgg16 of torchvision, and LPIPS's weights."),
+    ] = None,
+    motion: Annotated[
+        str,
+        typer.Option(help="Measure models of motion instead: linear, forward-warp, gimm, separated by commas."),
+    ] = "",
+    estimator: Annotated[str, typer.Option(help="With --motion: whose flows are the truth.")] = "dis",
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
     resume: Annotated[bool, _flag("--resume", help="Keep the samples that are already in the CSV.")] = False,
     workers: Annotated[str, typer.Option(help="Processes that share the samples; auto is one for each GPU.")] = "",
@@ -159,15 +175,45 @@ def evaluate(
     if root is None:
         tool.list_datasets(console)
         return
+    if motion:
+        from vsvfi.commands.evaluate.motion import evaluate_motion
+
+        evaluate_motion(dataset, root, _names(motion), estimator, out=out, limit=limit, console=console)
+        return
     options = {
-        "model": model,
         "device": device,
         "precision": precision,
         **({"quality": quality} if quality else {}),
         **({"weights": weights} if weights else {}),
     }
     crew = Crew(workers=workers_from(workers, cluster), cluster=cluster)
-    tool.evaluate(dataset, root, options, out=out, limit=limit, resume=resume, crew=crew, console=console)
+    if models:
+        from vsvfi.commands.evaluate.comparison import compare_models
+
+        compare_models(
+            dataset,
+            root,
+            _names(models),
+            options,
+            out=out,
+            limit=limit,
+            resume=resume,
+            lpips=lpips or (),
+            crew=crew,
+            console=console,
+        )
+        return
+    tool.evaluate(
+        dataset,
+        root,
+        {"model": model, **options},
+        out=out,
+        limit=limit,
+        resume=resume,
+        lpips=lpips or (),
+        crew=crew,
+        console=console,
+    )
 
 
 @app.command(epilog="Example: `vsvfi train jnmr --config configs/jnmr-cpu.toml --out training`")

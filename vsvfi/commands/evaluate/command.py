@@ -26,7 +26,7 @@ from vsvfi.models import registry
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["evaluate", "list_datasets", "means", "published"]
+__all__ = ["METRICS", "evaluate", "list_datasets", "means", "published", "read_rows"]
 
 
 METRICS = {
@@ -34,6 +34,8 @@ METRICS = {
     "ssim": "SSIM",
     "rmse": "interpolation error, root mean square",
     "mae": "interpolation error, mean absolute",
+    "lpips": "LPIPS",
+    "flolpips": "FloLPIPS",
 }
 
 
@@ -61,10 +63,12 @@ def means(rows: Iterable[Row]) -> dict[str, float]:
     return result
 
 
-def _read(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV that `evaluate` wrote."""
     with path.open(newline="") as file:
         return [
-            Row(row["sample"], row["time"], *(float(row[name]) for name in METRICS)) for row in csv.DictReader(file)
+            Row(row["sample"], row["time"], *(float(row.get(name, math.nan)) for name in METRICS))
+            for row in csv.DictReader(file)
         ]
 
 
@@ -83,6 +87,7 @@ def evaluate(
     limit: int | None = None,
     resume: bool = False,
     crew: Crew = Crew(),  # noqa: B008
+    lpips: Sequence[Path] = (),
     console: Console,
 ) -> dict[str, float]:
     """Measure, write ``<dataset>-<model>.csv`` and ``.json`` in ``out``, and print the means beside the paper's.
@@ -95,6 +100,7 @@ def evaluate(
         limit: only the first so many samples.
         resume: keep what the CSV holds already, and measure the rest.
         crew: who does the work.
+        lpips: weights for LPIPS and FloLPIPS, which are then measured, too: see `vsvfi.nets.perceptual.load_lpips`.
         console: where progress and the table go.
 
     Returns:
@@ -115,7 +121,7 @@ def evaluate(
     if resume and table.is_file() and summary.is_file():
         if json.loads(summary.read_text())["options"] != dict(options):
             raise VsvfiError(f"{table} was measured with other settings: leave out --resume, or choose another --out")
-        rows = _read(table)
+        rows = read_rows(table)
     report: dict[str, Any] = {"dataset": dataset, "options": dict(options), "samples": len(samples)}
     summary.write_text(json.dumps(report, indent=2) + "\n")
     done = {(row.sample, row.time) for row in rows}
@@ -132,7 +138,7 @@ def evaluate(
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
         task = progress.add_task(f"{options['model']} on {chosen.title}", total=total, psnr="")
-        for row in measured(todo, options, crew):
+        for row in measured(todo, options, crew, lpips):
             rows.append(row)
             writer.writerow(asdict(row))
             file.flush()
@@ -158,7 +164,9 @@ def _print(
     for column in ("metric", "measured", "published"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, label in METRICS.items():
-        digits = 4 if name == "ssim" else 2
+        if math.isnan(ours[name]):
+            continue
+        digits = 4 if name in ("ssim", "lpips", "flolpips") else 2
         paper = f"{theirs[name]:.{digits}f}" if name in theirs else "–"
         table.add_row(label, f"{ours[name]:.{digits}f}", paper)
     console.print(table)

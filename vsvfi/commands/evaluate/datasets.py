@@ -11,36 +11,15 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsvfi.errors import VsvfiError
+from vsvfi.commands.evaluate import sequences
+from vsvfi.commands.evaluate.samples import DatasetError, Picture, Sample, Transform
 
 __all__ = ["DATASETS", "Dataset", "DatasetError", "Sample", "load_image", "load_mask"]
-
-type Transform = Literal["", "half", "centre"]
-
-
-class DatasetError(VsvfiError):
-    """A dataset that is not laid out as expected; the message names what is missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One test of a benchmark.
-
-    ``inputs`` are consecutive source frames, all within one scene. ``targets`` are the frames to reproduce, each
-    with its time in source frames: 1/2 is half-way between the first two inputs, 3/2 between the next two.
-    ``mask`` is an image whose bright pixels are the ones to measure. ``transform`` is applied to every image.
-    """
-
-    name: str
-    inputs: tuple[Path, ...]
-    targets: tuple[tuple[Fraction, Path], ...]
-    mask: Path | None = None
-    transform: Transform = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +38,12 @@ class Dataset:
         Raises:
             DatasetError: the folder, a list or an image is missing; the message names the first and the layout.
         """
-        if not root.is_dir():
+        if not root.exists() or (root.is_file() and not self.name.startswith("videos")):
             raise DatasetError(f"{self.name}: there is no folder {root}")
-        samples = list(self.list_samples(root))
+        try:
+            samples = list(self.list_samples(root))
+        except DatasetError as error:
+            raise DatasetError(f"{self.name}: {str(error).removeprefix(f'{self.name}: ')}") from None
         if not samples:
             raise DatasetError(f"{self.name}: no samples under {root}; expected {self.layout}")
         files = {
@@ -72,19 +54,26 @@ class Dataset:
         missing = [path for path in files if not path.is_file()]
         if missing:
             others = f" (and {len(missing) - 1} more files)" if len(missing) > 1 else ""
-            raise DatasetError(f"{self.name}: missing {missing[0]}{others}; expected {self.layout}")
+            raise DatasetError(f"{self.name}: missing {_named(missing[0])}{others}; expected {self.layout}")
         return samples
 
 
-def load_image(path: Path, transform: Transform = "") -> NDArray[np.uint8]:
+def _named(picture: Picture) -> str:
+    return str(picture) if isinstance(picture, Path) else picture.name
+
+
+def load_image(picture: Picture, transform: Transform = "") -> NDArray[np.uint8]:
     """An image as ``(H, W, 3)`` RGB, 8 bit.
 
     ``"half"`` averages blocks of 2 x 2 pixels; ``"centre"`` cuts out the middle of half the width and height.
     """
     from PIL import Image
 
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+    if isinstance(picture, Path):
+        with Image.open(picture) as opened:
+            image = opened.convert("RGB")
+    else:
+        image = Image.fromarray(picture.read())
     width, height = image.size
     if transform == "half":
         image = image.resize((width // 2, height // 2), Image.Resampling.BOX)
@@ -319,6 +308,35 @@ def _all() -> Iterator[Dataset]:
             layout=_XIPH,
             paper="Niklaus and Liu, CVPR 2020",
             list_samples=partial(_xiph, transform=transform),
+        )
+    yield from _sequences()
+
+
+def _sequences() -> Iterator[Dataset]:
+    whole: tuple[tuple[str, str, str, str, Callable[[Path], Iterator[Sample]]], ...] = (
+        ("davis", "DAVIS 480p", sequences.DAVIS, "Perazzi et al., CVPR 2016", sequences.davis),
+        ("gopro-8x", "GoPro (8x)", sequences.GOPRO, "Nah et al., CVPR 2017", sequences.gopro),
+        ("adobe240-8x", "Adobe240 (8x)", sequences.ADOBE240, "Su et al., CVPR 2017", sequences.adobe240),
+        ("vid4", "Vid4", sequences.VID4, "Liu and Sun, TPAMI 2014", sequences.vid4),
+        ("atd12k", "ATD-12K", sequences.ATD12K, "Li et al., CVPR 2021", sequences.atd12k),
+    )
+    for name, title, layout, paper, list_samples in whole:
+        yield Dataset(name=name, title=title, layout=layout, paper=paper, list_samples=list_samples)
+    for speed in ("fast", "medium", "slow"):
+        yield Dataset(
+            name=f"vimeo90k-{speed}",
+            title=f"Vimeo90K {speed} motion",
+            layout=sequences.VIMEO_SPEED,
+            paper="Xiang et al., CVPR 2020",
+            list_samples=partial(sequences.vimeo_speed, speed=speed),
+        )
+    for every in (2, 4, 8):
+        yield Dataset(
+            name="videos" if every == 2 else f"videos-{every}x",
+            title=f"videos, every {every}{'nd' if every == 2 else 'th'} frame kept",
+            layout=sequences.VIDEOS,
+            paper="your own",
+            list_samples=partial(sequences.videos, every=every),
         )
 
 

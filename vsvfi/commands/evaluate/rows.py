@@ -7,22 +7,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from vsvfi.commands.clips import clip_of_images, core, image_of
+from vsvfi.commands.clips import Clip, clip_of_images, core, image_of
 from vsvfi.commands.evaluate import metrics
-from vsvfi.commands.evaluate.datasets import Sample, load_image, load_mask
+from vsvfi.commands.evaluate.datasets import load_image, load_mask
+from vsvfi.commands.evaluate.samples import Sample
 
-__all__ = ["Row", "denominator", "measure"]
+if TYPE_CHECKING:
+    from vsvfi.commands.evaluate.perceptual import Perceptual
+
+__all__ = ["Row", "denominator", "made", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured on one frame; ``psnr`` in dB, errors in code values of 8 bit."""
+    """What was measured on one frame; ``psnr`` in dB, errors in code values of 8 bit; NaN is what was not measured."""
 
     sample: str
     time: str
@@ -30,6 +33,8 @@ class Row:
     ssim: float
     rmse: float
     mae: float
+    lpips: float = math.nan
+    flolpips: float = math.nan
 
 
 def _scored(image: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_] | None) -> tuple[float, ...]:
@@ -57,30 +62,51 @@ def _batches(samples: Sequence[Sample]) -> Iterator[tuple[int, list[Sample]]]:
     """Runs of samples that fit one clip: one size, one number of source frames for each, one factor."""
 
     def key(sample: Sample) -> tuple[tuple[int, int], int, int]:
-        with Image.open(sample.inputs[0]) as image:
-            size = image.size
-        return size, len(sample.inputs), denominator(sample)
+        height, width = load_image(sample.inputs[0]).shape[:2]
+        return (width, height), len(sample.inputs), denominator(sample)
 
     for (_, _, factor), run in itertools.groupby(samples, key):
         yield factor, list(run)
 
 
-def measure(samples: Sequence[Sample], options: Mapping[str, Any]) -> Iterator[Row]:
+def _clip(batch: Sequence[Sample], factor: int, options: Mapping[str, Any]) -> Clip:
+    """The samples of a batch one after the other, interpolated, with a scene cut between them."""
+    count = len(batch[0].inputs)
+    paths = [(path, sample.transform) for sample in batch for path in sample.inputs]
+    source = clip_of_images(
+        lambda n: load_image(*paths[n]),
+        length=len(paths),
+        fps=Fraction(24),
+        scene_starts=frozenset(range(0, len(paths), count)),
+    )
+    return core.vsvfi.Interpolate(source, factor=factor, **options)
+
+
+def measure(
+    samples: Sequence[Sample], options: Mapping[str, Any], perceptual: Perceptual | None = None
+) -> Iterator[Row]:
     """Interpolate samples with ``options`` of `vsvfi.Interpolate`, and measure every target."""
     for factor, batch in _batches(samples):
+        result = _clip(batch, factor, options)
         count = len(batch[0].inputs)
-        paths = [(path, sample.transform) for sample in batch for path in sample.inputs]
-        source = clip_of_images(
-            lambda n, paths=paths: load_image(*paths[n]),  # type: ignore[misc]
-            length=len(paths),
-            fps=Fraction(24),
-            scene_starts=frozenset(range(0, len(paths), count)),
-        )
-        result = core.vsvfi.Interpolate(source, factor=factor, **options)
         for number, sample in enumerate(batch):
             mask = load_mask(sample.mask) if sample.mask is not None else None
             for time, path in sample.targets:
                 with result.get_frame(int((number * count + time) * factor)) as frame:
                     image = image_of(frame)
                 truth = load_image(path, sample.transform)
-                yield Row(sample.name, str(time), *_scored(image, truth, mask))
+                scores = _scored(image, truth, mask)
+                if perceptual is not None:
+                    scores += perceptual(image, truth, load_image(sample.inputs[int(time)], sample.transform))
+                yield Row(sample.name, str(time), *scores)
+
+
+def made(sample: Sample, options: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The frames of one sample, by their times."""
+    factor = denominator(sample)
+    result = _clip([sample], factor, options)
+    frames = {}
+    for time, _ in sample.targets:
+        with result.get_frame(int(time * factor)) as frame:
+            frames[str(time)] = image_of(frame)
+    return frames
