@@ -39,6 +39,10 @@ METRICS = {
 }
 
 
+LEARNED = ("lpips", "flolpips")
+"""Those that need weights."""
+
+
 def list_datasets(console: Console) -> None:
     """Print the benchmarks and the folder layouts they are read from."""
     console.print("vsvfi eval DATASET FOLDER --model MODEL, where DATASET is one of:\n")
@@ -54,12 +58,17 @@ def published(model: str, dataset: str) -> dict[str, float]:
 
 
 def means(rows: Iterable[Row]) -> dict[str, float]:
-    """The mean of every metric over frames; frames that are reproduced exactly have no finite PSNR and are left out."""
+    """The mean over frames of every metric that was measured.
+
+    Frames that are reproduced exactly have no finite PSNR and are left out.
+    """
     kept = list(rows)
     result = {}
     for name in METRICS:
-        finite = [value for value in (getattr(row, name) for row in kept) if math.isfinite(value)]
-        result[name] = sum(finite) / len(finite) if finite else math.nan
+        values = [value for value in (getattr(row, name) for row in kept) if not math.isnan(value)]
+        finite = [value for value in values if math.isfinite(value)]
+        if values or name not in LEARNED:
+            result[name] = sum(finite) / len(finite) if finite else math.nan
     return result
 
 
@@ -164,7 +173,7 @@ def _print(
     for column in ("metric", "measured", "published"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, label in METRICS.items():
-        if math.isnan(ours[name]):
+        if name not in ours:
             continue
         digits = 4 if name in ("ssim", "lpips", "flolpips") else 2
         paper = f"{theirs[name]:.{digits}f}" if name in theirs else "–"

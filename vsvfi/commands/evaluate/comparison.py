@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -90,11 +89,11 @@ def worst(rows: Mapping[str, Sequence[Row]], count: int) -> list[tuple[str, str]
 
 
 def _cells(means: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    return [f"{means[name]:.{4 if name in ('ssim', 'lpips', 'flolpips') else 2}f}" for name in names]
+    return [f"{means.get(name, float('nan')):.{4 if name in ('ssim', 'lpips', 'flolpips') else 2}f}" for name in names]
 
 
 def _measured(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    return [name for name in METRICS if any(not math.isnan(means[name]) for means in found.values())]
+    return [name for name in METRICS if any(name in means for means in found.values())]
 
 
 def markdown(title: str, found: Mapping[str, Mapping[str, float]]) -> str:

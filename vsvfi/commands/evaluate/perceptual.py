@@ -45,4 +45,4 @@ class Perceptual:
 def _tensor(picture: NDArray[Any]) -> Tensor:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
