@@ -23,6 +23,7 @@ from vsvfi.engine.graphs import CudaGraph, Graphs
 from vsvfi.engine.lanes import Lane, stream_on
 from vsvfi.engine.memory import is_out_of_memory
 from vsvfi.engine.precision import running_in
+from vsvfi.engine.selfcheck import is_trusted
 from vsvfi.engine.synthesis import Job, Synthesis
 from vsvfi.engine.tiles import in_tiles
 from vsvfi.models.info import BackendInfo
@@ -61,7 +62,16 @@ class TorchEngine(Engine):
         warn: Callable[[str], None],
     ) -> None:
         super().__init__(info, core)
+        own = is_enabled("lanes")
+        self._lanes = tuple(Lane(stream_on(device, own=own)) for _ in range(streams))
+        self._free_lanes = list(self._lanes)
+        self._graphs = own and device.type == "cuda" and is_enabled("graphs")
         made = backend.fused(dtype) if device.type == "cuda" and is_enabled("fused") else None
+        graph = CudaGraph if self._graphs else None
+        if made and not is_trusted(backend, made, dtype, self._lanes[0].stream, graph, warn):
+            made, self._graphs = None, False
+        # Graphs have been tried with what is fused alone.
+        self._graphs = self._graphs and made is not None
         self._whole = made or backend
         self._device = device
         # What is fused works in its precision by itself.
@@ -71,10 +81,6 @@ class TorchEngine(Engine):
         self._warn = warn
         self._retreating = threading.Lock()
         self._turnstile = Turnstile(streams)
-        own = is_enabled("lanes")
-        self._lanes = tuple(Lane(stream_on(device, own=own)) for _ in range(streams))
-        self._free_lanes = list(self._lanes)
-        self._graphs = own and device.type == "cuda" and is_enabled("graphs")
         self._synthesis = self._start()
 
     def _start(self) -> Synthesis:
