@@ -89,7 +89,7 @@ def test_resume_measures_only_what_is_missing(triplets: Path, tmp_path: Path, mo
     seen: list[str] = []
     measure = rows.measure
 
-    def spy(samples: list[Sample], options: dict[str, Any]) -> Any:
+    def spy(samples: list[Sample], options: dict[str, Any], _perceptual: Any) -> Any:
         seen.extend(sample.name for sample in samples)
         return measure(samples, options)
 
@@ -105,7 +105,7 @@ def test_an_interruption_keeps_what_was_measured(
 ) -> None:
     measure = rows.measure
 
-    def broken(samples: list[Sample], options: dict[str, Any]) -> Iterator[Any]:
+    def broken(samples: list[Sample], options: dict[str, Any], _perceptual: Any) -> Iterator[Any]:
         yield next(measure(samples, options))
         raise KeyboardInterrupt
 
