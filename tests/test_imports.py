@@ -65,6 +65,23 @@ def test_arrows_point_down(module: str) -> None:
         assert room == other or RANK[room] < RANK[other], f"{module} imports {name}, which does not stand below it"
 
 
+def test_the_facades_stand_above_all() -> None:
+    """Only commands import the package itself, for its version and its folders."""
+    below = [module for module in MODULES if RANK[module.split(".")[1]] > RANK["commands"]]
+    importing = {
+        module
+        for module in below
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name == "vsvfi" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and node.module in ("vsvfi", "vsvfi.api") and not imports_modules(node))
+    }
+    assert not importing
+
+
+def imports_modules(node: ast.ImportFrom) -> bool:
+    return node.module == "vsvfi" and all(is_module(f"vsvfi.{alias.name}") for alias in node.names)
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("vsvfi.backends.")])
 def test_one_model_imports_no_other(module: str) -> None:
     models = {path.name for path in (PACKAGE / "backends").iterdir() if path.is_dir()}

@@ -7,7 +7,7 @@ import platform
 from functools import cache
 from pathlib import Path
 
-import vsvfi
+from vsvfi import compiled
 from vsvfi.errors import VsvfiError
 
 __all__ = ["ABI", "kernel_sources", "load", "problem", "require"]
@@ -59,7 +59,7 @@ def _load() -> ctypes.CDLL | str:
 def _open(name: str) -> ctypes.CDLL | str:
     file = f"{name}.dll" if platform.system() == "Windows" else f"lib{name}.so"
     # An editable install keeps compiled files beside site-packages, apart from the Python ones.
-    paths = [Path(folder) / "compiled" / file for folder in vsvfi.__path__]
+    paths = [Path(folder) / file for folder in compiled.__path__]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return f"there is no {file} in {paths[-1].parent}; install a wheel for this platform, or a C++ compiler first"
