@@ -16,7 +16,7 @@ from vsvfi.engine.create import create_engine
 from vsvfi.filter.arguments import complete
 from vsvfi.filter.plan import check_progressive
 from vsvfi.filter.settings import check_declared, check_settings
-from vsvfi.filter.windows import NEXT, PREVIOUS, Frames, check_clip, detect_scenes, gather, listed
+from vsvfi.filter.windows import NEXT, PREVIOUS, check_clip, detect_scenes, gather
 from vsvfi.models import weights
 
 __all__ = ["ARGUMENTS", "enhance", "plan_enhance"]
@@ -95,8 +95,8 @@ def plan_enhance(clip: vs.VideoNode, **given: Any) -> dict[str, Any]:
 def _restore_function(
     engine: Engine, window: Sequence[int], last: int, *, scenes: bool
 ) -> Callable[..., vs.VideoFrame]:
-    def restore(*, n: int, first: int, frames: Frames) -> vs.VideoFrame:
-        around = dict(enumerate(listed(frames), first))
+    def restore(*, n: int, first: int, frames: list[vs.VideoFrame]) -> vs.VideoFrame:
+        around = dict(enumerate(frames, first))
         for number, frame in around.items():
             check_progressive(frame.props, number)
         numbers = within_scene(n, window, last, lambda k: scenes and _cut_between(around[k - 1], around[k]))

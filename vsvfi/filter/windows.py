@@ -70,13 +70,13 @@ def gather(
     that errors are reported for, ``like`` gives the result's format and size.
     """
 
-    def guarded(**arguments: Any) -> dict[str, Any]:
+    def guarded(*, n: int, first: int, frames: Frames) -> dict[str, Any]:
         try:
-            return {"frame": func(**arguments)}
+            return {"frame": func(n=n, first=first, frames=listed(frames))}
         except BaseException as error:
-            return {"error": error_line(error, f"frame {arguments['n']}")}
+            return {"error": error_line(error, f"frame {n}")}
 
-    arguments = {"func": guarded, "first": first, "last": last, "name": name}
+    arguments: dict[str, Any] = {"func": guarded, "first": first, "last": last, "name": name}
     if like is not None:
         arguments["like"] = like
     node: vs.VideoNode = vs.core.vsvfi.Gather(clip, **arguments)  # type: ignore[attr-defined]
@@ -106,20 +106,19 @@ def detect_scenes(clip: vs.VideoNode, threshold: float | None = None, name: str 
     )
     decisions: OnceCache[int, bool] = OnceCache(16 + 4 * vs.core.num_threads)
 
-    def detect(*, n: int, first: int, frames: Frames) -> vs.VideoFrame:
-        around = listed(frames)
-        here = around[n - first]
+    def detect(*, n: int, first: int, frames: list[vs.VideoFrame]) -> vs.VideoFrame:
+        here = frames[n - first]
         if PREVIOUS in here.props or NEXT in here.props:
             return here
 
         def features_of(k: int) -> detector.Features:
-            return features.get(k, lambda: detector.describe(plane_frame(around[k - first])))
+            return features.get(k, lambda: detector.describe(plane_frame(frames[k - first])))
 
         def cut_before(k: int) -> bool:
-            if not first < k < first + len(around):
+            if not first < k < first + len(frames):
                 return False
             before = [features_of(j) for j in range(max(first, k - detector.BEFORE), k)]
-            after = [features_of(j) for j in range(k, min(first + len(around), k + detector.AFTER))]
+            after = [features_of(j) for j in range(k, min(first + len(frames), k + detector.AFTER))]
             return detector.is_cut(before, after, limit)
 
         marked = here.copy()
@@ -144,20 +143,18 @@ def windows_node(
     reach = duplicates.LONGEST + 1 if bridge else 0
     features: OnceCache[int, duplicates.Features] = OnceCache(4 * reach + 2 * vs.core.num_threads)
 
-    def resolve(*, n: int, first: int, frames: Frames) -> vs.VideoFrame:
-        around = listed(frames)
-
+    def resolve(*, n: int, first: int, frames: list[vs.VideoFrame]) -> vs.VideoFrame:
         def is_boundary(k: int) -> bool:
-            return first < k < first + len(around)
+            return first < k < first + len(frames)
 
         def cut_before(k: int) -> bool:
             if not scenes or not is_boundary(k):
                 return False
-            before, after = around[k - 1 - first].props, around[k - first].props
+            before, after = frames[k - 1 - first].props, frames[k - first].props
             return bool(number_of(before, NEXT)) or bool(number_of(after, PREVIOUS))
 
         def features_of(k: int) -> duplicates.Features:
-            return features.get(k, lambda: duplicates.describe(plane_frame(around[k - first])))
+            return features.get(k, lambda: duplicates.describe(plane_frame(frames[k - first])))
 
         def repeats(k: int) -> bool:
             return is_boundary(k) and duplicates.is_duplicate(features_of(k - 1), features_of(k))
