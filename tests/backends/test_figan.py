@@ -42,7 +42,7 @@ def test_motion_needs_no_rescaling_between_scales() -> None:
         module[-1].bias.zero_()
     network.coarse[-1].bias[0] = 0.25
     ramp = torch.linspace(0, 1, 33)[:32].expand(1, 3, 32, 32)
-    fine, coarse = network.motions(ramp, ramp, (32, 32))
+    fine, coarse = network.prepare(ramp, ramp, (32, 32))
     shift = torch.tensor(0.25).tanh()
     torch.testing.assert_close(coarse.gamma[:, :1], shift.expand(1, 1, 16, 16))
     # On a ramp the frames move apart by as many values as pixels, the finer scale through a second tanh.

@@ -12,7 +12,7 @@ MODELS = {"super_slomo": "super-slomo"}
 
 
 def run(network: Any, case: Case) -> Results:
-    flows, place = network.flows(case["frame0"], case["frame1"]), Place(*case["frame0"].shape[-2:])
+    flows, place = network.prepare(case["frame0"], case["frame1"]), Place(*case["frame0"].shape[-2:])
     times = case["t"].view(-1, 1, 1, 1)
     frame0, frame1, all_flows = (x.expand(len(times), -1, -1, -1) for x in (case["frame0"], case["frame1"], flows))
     refined = network.refine(frame0, frame1, all_flows, times, place)

@@ -18,5 +18,5 @@ def run(network: Any, case: Case) -> Results:
     padded = [pad_end(frame, 4, "constant") for frame in frames.unbind(1)]
     sequence = network.sequence([network.encode(frame) for frame in padded])
     features = network.aggregate(sequence)
-    output = torch.stack([network.reconstruct(x)[..., : 4 * height, : 4 * width] for x in features], 1)
+    output = torch.stack([network.synthesize(x)[..., : 4 * height, : 4 * width] for x in features], 1)
     return {"interp_feature": sequence[1][:, :4], "lstm_feature": features[1][:, :4], "output": output}

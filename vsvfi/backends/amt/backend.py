@@ -35,4 +35,4 @@ class AMTBackend(MeanBackend):
     @override
     def synthesize(self, state: AMTState, timesteps: Tensor) -> Tensor:
         """All timesteps in one batch."""
-        return self.network.render(state, self.network.fields(state, timesteps))
+        return self.network.synthesize(state, timesteps)

@@ -205,6 +205,10 @@ class AMT(nn.Module):
             flow, feature = flow + more_flow, feature + more
         return flow, feature
 
+    def synthesize(self, state: AMTState, timesteps: Tensor) -> Tensor:
+        """The frames ``(T, 3, H, W)`` in [0, 1] at ``timesteps``, as `fields` takes them."""
+        return self.render(state, self.fields(state, timesteps))
+
     def render(self, state: AMTState, fields: Fields) -> Tensor:
         """The frames ``(T, 3, H, W)`` in [0, 1] that the flows lead to."""
         frames = [frame.expand(len(fields.mask), -1, -1, -1) for frame in state.frames]
@@ -217,8 +221,7 @@ class AMT(nn.Module):
     def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, scale: float = 1.0) -> Tensor:
         """The frames at ``timesteps`` ``(T,)`` between ``(B, 3, H, W)``; H and W are multiples of 16 / ``scale``."""
         mean = (mean_of(frame0) + mean_of(frame1)) / 2
-        state = self.prepare(frame0, frame1, mean, scale)
-        return self.render(state, self.fields(state, timesteps))
+        return self.synthesize(self.prepare(frame0, frame1, mean, scale), timesteps)
 
 
 def build(shapes: Shapes) -> AMT:

@@ -24,7 +24,7 @@ class FIGANBackend(SizeBackend, MidpointBackend):
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Size]) -> State:
         """Both frames, and the frame synthesised from them before refinement."""
         first, second = window
-        return first, second, self.network.motions(first, second, encoded[0])[0].synthesis
+        return first, second, self.network.prepare(first, second, encoded[0])[0].synthesis
 
     @override
     def middle(self, state: State) -> Tensor:

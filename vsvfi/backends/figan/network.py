@@ -74,7 +74,7 @@ class FIGAN(nn.Module):
         self.residuals = nn.ModuleList(_module(9, 3, width) for _ in range(scales - 1))
         self.refinement = _module(9, 3, width)
 
-    def motions(self, frame0: Tensor, frame1: Tensor, size: tuple[int, int]) -> tuple[Motion, ...]:
+    def prepare(self, frame0: Tensor, frame1: Tensor, size: tuple[int, int]) -> tuple[Motion, ...]:
         """Flow and warped frames at every scale, finest first.
 
         ``size`` (height, width) is what the flow is a fraction of: the frames', or that of which they are a part.
@@ -104,7 +104,7 @@ class FIGAN(nn.Module):
     def forward(self, frame0: Tensor, frame1: Tensor) -> Prediction:
         """The middle frame, not clamped, and what the multi-scale losses compare."""
         size = (frame0.shape[-2], frame0.shape[-1])
-        syntheses = tuple(motion.synthesis for motion in self.motions(frame0, frame1, size))
+        syntheses = tuple(motion.synthesis for motion in self.prepare(frame0, frame1, size))
         return Prediction(self.refine(frame0, frame1, syntheses[0]), syntheses)
 
 

@@ -40,7 +40,7 @@ class SuperSloMoBackend(TorchBackend):
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Place]) -> State:
         """Both frames less the mean colour, the flows between them, and the place of both."""
         first, second = (frame - self._mean(frame) for frame in window)
-        return first, second, self.network.flows(first, second), encoded[0]
+        return first, second, self.network.prepare(first, second), encoded[0]
 
     @override
     def synthesize(self, state: State, timesteps: Tensor) -> Tensor:
@@ -48,6 +48,5 @@ class SuperSloMoBackend(TorchBackend):
         t = timesteps.view(-1, 1, 1, 1)
         *tensors, place = state
         first, second, flows = (tensor.expand(len(t), -1, -1, -1) for tensor in tensors)
-        refined = self.network.refine(first, second, flows, t, place)
-        frames = self.network.blend(first, second, refined, t, place)
+        frames = self.network.synthesize(first, second, flows, t, place)
         return frames + self._mean(frames)

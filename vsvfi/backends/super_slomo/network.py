@@ -112,7 +112,7 @@ class SuperSloMo(nn.Module):
         self.flow = UNet(6, 4, width)
         self.refinement = UNet(20, 5, width)
 
-    def flows(self, frame0: Tensor, frame1: Tensor) -> Tensor:
+    def prepare(self, frame0: Tensor, frame1: Tensor) -> Tensor:
         """Flow 0 to 1 and flow 1 to 0, ``(N, 4, H, W)`` in pixels."""
         flows: Tensor = self.flow(torch.cat((frame0, frame1), 1))
         return flows
@@ -134,11 +134,14 @@ class SuperSloMo(nn.Module):
         warped0, warped1 = _warp(frame0, refined.flow_t0, place), _warp(frame1, refined.flow_t1, place)
         return (weight0 * warped0 + weight1 * warped1) / (weight0 + weight1)
 
+    def synthesize(self, frame0: Tensor, frame1: Tensor, flows: Tensor, t: Tensor, place: Place) -> Tensor:
+        """The frame at ``t``, from the flows of `prepare`."""
+        return self.blend(frame0, frame1, self.refine(frame0, frame1, flows, t, place), t, place)
+
     def forward(self, frame0: Tensor, frame1: Tensor, t: Tensor) -> Tensor:
         """The frame at ``t`` ``(N, 1, 1, 1)`` in (0, 1), ``(N, 3, H, W)``, not clamped."""
         place = Place(frame0.shape[-2], frame0.shape[-1])
-        refined = self.refine(frame0, frame1, self.flows(frame0, frame1), t, place)
-        return self.blend(frame0, frame1, refined, t, place)
+        return self.synthesize(frame0, frame1, self.prepare(frame0, frame1), t, place)
 
 
 def build(shapes: Shapes) -> SuperSloMo:

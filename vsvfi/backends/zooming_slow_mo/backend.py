@@ -26,14 +26,14 @@ class ZoomingSlowMoBackend(MidpointBackend):
     @override
     def prepare(self, window: Sequence[Tensor], encoded: Sequence[Pyramid]) -> list[Tensor]:
         """The aggregated features of all frames, given and missing in turn."""
-        return self.network.aggregate(self.network.sequence(encoded))
+        return self.network.prepare(encoded)
 
     @override
     def middle(self, state: list[Tensor]) -> Tensor:
         """The frame in the middle of the window, four times the size."""
-        return self.network.reconstruct(state[len(state) // 2])
+        return self.network.synthesize(state[len(state) // 2])
 
     @override
     def source_frame(self, state: list[Tensor], index: int) -> Tensor:
         """Frame ``index`` of the window, four times the size."""
-        return self.network.reconstruct(state[2 * index])
+        return self.network.synthesize(state[2 * index])

@@ -211,7 +211,11 @@ class ZoomingSlowMo(nn.Module):
             for ahead, back in zip(states, reversed(states), strict=True)
         ]
 
-    def reconstruct(self, features: Tensor) -> Tensor:
+    def prepare(self, pyramids: Sequence[Pyramid]) -> list[Tensor]:
+        """The aggregated features of all frames, given and missing in turn."""
+        return self.aggregate(self.sequence(pyramids))
+
+    def synthesize(self, features: Tensor) -> Tensor:
         """A frame ``(N, 3, 4 H, 4 W)`` from its aggregated features, not clamped."""
         x = self.reconstruction(features)
         x = _leaky(F.pixel_shuffle(self.upconv1(x), 2))
@@ -228,8 +232,7 @@ class ZoomingSlowMo(nn.Module):
 
     def forward(self, frames: Sequence[Tensor]) -> list[Tensor]:
         """All ``2 K - 1`` frames ``(N, 3, 4 H, 4 W)`` of K given ones ``(N, 3, H, W)``."""
-        features = self.aggregate(self.sequence([self.encode(frame) for frame in frames]))
-        return [self.reconstruct(x) for x in features]
+        return [self.synthesize(x) for x in self.prepare([self.encode(frame) for frame in frames])]
 
 
 def build(shapes: Shapes) -> ZoomingSlowMo:
