@@ -87,7 +87,7 @@ class Pool {
 #endif
   }
 
-  // OMP_NUM_THREADS is what torch, OpenCV and numpy heed as well.
+  // OMP_NUM_THREADS is what torch, OpenCV and numpy follow as well.
   static int thread_limit() {
     const int cores = std::max(1u, std::thread::hardware_concurrency());
     const char* text = std::getenv("OMP_NUM_THREADS");

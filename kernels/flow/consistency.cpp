@@ -17,12 +17,12 @@ namespace {
 constexpr int kGrain = 16;             // rows a thread takes at a time
 constexpr int kBlock = 8;              // samples to a side of the blocks that residuals are averaged over
 constexpr float kMinTrust = 0.02f;     // what only one frame sees has no way back, and yet is there
-constexpr float kReturnDecay = 0.35f;  // of trust with the squared distance, in samples, by which there and back misses
+constexpr float kReturnDecay = 0.35f;  // of trust with the squared distance, in samples, of the forward-backward error
 constexpr float kMinRelated = 0.12f;   // share of trusted vectors below which two pictures have nothing in common
-constexpr float kStillFrom = 40.0f;    // luma steps along a vector from which on a cell may rather stand still ...
-constexpr float kStillRatio = 6.0f;    // ... where that is so many times the difference where it stands
-constexpr float kDoubtful = 0.5f;      // doubt below which no cell is taken to stand still
-constexpr float kStillTrust = 1.0f;    // trust in what stands still, though all around it moves
+constexpr float kStillFrom = 40.0f;    // luma steps along a vector from which on a cell may be still instead ...
+constexpr float kStillRatio = 6.0f;    // ... where that is so many times the difference without motion
+constexpr float kDoubtful = 0.5f;      // doubt below which no cell is taken to be still
+constexpr float kStillTrust = 1.0f;    // trust in what is still while all around it moves
 constexpr float kNoise = 2.0f;         // luma steps of a residual that are noise
 constexpr float kDoubtFrom = 0.4f;     // residual over gradient, so roughly samples, where doubt begins ...
 constexpr float kDoubtRange = 0.4f;    // ... and how much more makes it certain
@@ -44,7 +44,7 @@ std::vector<float> doubt_of(const Flow& flow, const Level& source, const Level& 
                             int down) {
   std::vector<float> doubt(static_cast<size_t>(across) * down);
   const int cells = std::max(1, kBlock / cell);
-  // On a fine grid a part of the cells tells as much as all of them.
+  // On a fine grid a part of the cells is enough.
   const int step = std::max(1, 4 / cell);
   parallel_for(down, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -112,8 +112,8 @@ bool related(const Vector* forward, const Vector* backward, ptrdiff_t count) {
   return static_cast<float>(trusted(forward) + trusted(backward)) >= kMinRelated * 2.0f * static_cast<float>(count);
 }
 
-// Captions and logos stand still over what moves, and are too thin for a patch of their own: a cell stands still where
-// its vector leads to something quite different, and the same place of the other frame shows the same.
+// Captions and logos are still over a moving background, and too thin for a patch of their own: a cell is still where
+// its vector leads to something different, and the same place of the other frame shows the same.
 void hold_still(const Level& source, const Level& target, int width, int height, int cell, Vector* vectors) {
   parallel_for(height, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {

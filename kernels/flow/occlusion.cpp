@@ -1,8 +1,8 @@
 // Occlusion filling: what one frame alone sees takes the motion of the surface that it belongs to. Step 2 of
 // docs/flow.md.
 //
-// The trusted place that is nearest in geodesic distance, along paths that pay for changes of luma, tells the motion
-// (Revaud et al., EpicFlow, CVPR 2015). Neighbours inherit from one another, so that regions stay whole.
+// The trusted place that is nearest in geodesic distance, along paths on which changes of luma cost, gives the motion
+// (Revaud et al., EpicFlow, CVPR 2015). Cells take it over from their neighbours, so that regions stay whole.
 #include "flow/occlusion.h"
 
 #include <algorithm>

@@ -47,7 +47,7 @@ struct Landing {
   }
 };
 
-// Bilinear forward splatting of the vectors times `sign`, each by its trust, for a journey of `time` of the way.
+// Bilinear forward splatting of the vectors times `sign`, each by its trust, to `time` of the way.
 void splat(const Vector* vectors, float time, float sign, const Field& field) {
   std::fill(field.at, field.at + field.size(), Vector{});
   const int width = field.width, height = field.height;
@@ -126,7 +126,7 @@ void pull_push(const Field& field, Vector* rest) {
   });
 }
 
-// How far a frame shows what moves by (x, y): as far as its own vector at `px`, `py` tells of the same motion.
+// How far a frame shows what moves by (x, y): as far as its own vector at `px`, `py` agrees with that motion.
 float seen(const Vector* vectors, int width, int height, float px, float py, float x, float y) {
   const float right = static_cast<float>(width) - 0.5f, bottom = static_cast<float>(height) - 0.5f;
   if (!(px > -0.5f && py > -0.5f && px < right && py < bottom)) return kMinSeen;

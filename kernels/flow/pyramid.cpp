@@ -86,7 +86,7 @@ void replicate_margins(const Level& level) {
 void halve(const Level& fine, const Level& coarse) {
   parallel_for(coarse.height, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
-      // Margins stand in for the missing sample where a size is odd.
+      // Margins provide the missing sample where a size is odd.
       const float* top = fine.origin + 2 * y * fine.stride;
       const float* bottom = top + fine.stride;
       float* out = coarse.origin + y * coarse.stride;

@@ -52,7 +52,7 @@ class Renderer {
   static constexpr int kRows = kBand / 2;  // and of the smaller ones, 16x4 and 8x4
 
  private:
-  // What blocks that span some rows need to know about the motion there.
+  // The motion of the rows that a block spans.
   struct Part {
     Extremes x, y, share;
     MotionRow middle;
@@ -66,7 +66,7 @@ class Renderer {
     explicit Scratch(int width) : whole(width), parts(kBand / kRows, Part(width)), row(width) {}
   };
 
-  // 16 columns of a band whose samples do not all move alike: in smaller blocks, or sample by sample.
+  // 16 columns of a band whose samples do not share one motion: in smaller blocks, or sample by sample.
   void smaller_blocks(Scratch& scratch, int x, int y, int rows) const {
     for (int top = 0; top < rows; top += kRows) {
       const Part& part = scratch.parts[top / kRows];
@@ -108,7 +108,7 @@ class Renderer {
     row.fill(motion_, plane(), width * at.i, width * at.j, at.f, 1.0f / step_x_, 1.0f / step_y_, begin, end);
   }
 
-  // Draws a block at once; false where its samples do not move alike.
+  // Draws a block at once; false where its samples do not share one motion.
   template <int Count, int Rows>
   bool block(const Part& part, int x, int y) const {
     const MotionRow& row = part.middle;
@@ -154,7 +154,7 @@ class Renderer {
     return true;
   }
 
-  // Samples that move each on its own.
+  // Samples that each have their own motion.
   void singles(const MotionRow& row, int begin, int end, int y) const {
     const float py = static_cast<float>(y);
     if (end - begin == 8) return eight(row, begin, y);

@@ -1,4 +1,4 @@
-// How unlike two thumbnails are once motion and brightness are set aside: what tells a cut from a fast pan or a flash.
+// The difference of two thumbnails apart from motion and brightness: it distinguishes a cut from a fast pan or a flash.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -15,8 +15,8 @@ constexpr float kSamples = kBlock * kBlock;
 constexpr int kReachX = 12, kReachY = 8;   // of motion, in samples of the thumbnail
 constexpr float kFloor = 3.0f * 3.0f;      // variance that noise and compression explain
 constexpr float kForgiven = 0.985f;        // share of the squared difference in brightness that is set aside
-constexpr float kStill = 0.2f;             // a block this alike where it stands needs no search
-constexpr float kWorst = 1.2f;             // a block cannot be less alike than this, in units of its own contrast
+constexpr float kStill = 0.2f;             // a block this similar without motion needs no search
+constexpr float kWorst = 1.2f;             // a block cannot be less similar than this, in units of its own contrast
 
 struct Sums {
   float difference, contrast;

@@ -1,7 +1,7 @@
 // Dense inverse search: optical flow from small patches, coarse to fine (Kroeger et al., ECCV 2016). Step 1 of
 // docs/flow.md.
 //
-// Differs from the paper where it pays: patches overhang the border, good motion propagates between neighbours in
+// Differs from the paper, for quality: patches overhang the border, good motion propagates between neighbours in
 // rounds that read the round before, so that the result does not depend on the number of threads, and patches without
 // a match are searched for exhaustively at two coarse levels.
 #include <algorithm>
@@ -33,7 +33,7 @@ constexpr float kNoMatch = 36.0f * kSamples;  // squared luma steps: a patch thi
 constexpr float kExhaustiveGain = 0.4f;       // share of its cost that a match found exhaustively may keep
 constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched,
                                               // and the next one half as far again
-constexpr float kAlike = 0.25f;               // samples; a neighbour that moves this much alike has nothing to offer
+constexpr float kAlike = 0.25f;               // samples; a neighbour whose motion is this similar is not tried
 
 struct Grid {
   int stride, offset, columns, rows;

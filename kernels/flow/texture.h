@@ -19,7 +19,7 @@
 namespace vsvfi::flow {
 
 constexpr int kTile = 4;              // samples to a side of the tiles that energy is averaged over, 3x3 of them
-constexpr float kMaxGain = 1.5f;      // of the high band; two frames that share nothing ask for the square root of 2
+constexpr float kMaxGain = 1.5f;      // of the high band; two frames that share nothing need the square root of 2
 constexpr float kEnergyFloor = 0.25f;  // squared 8-bit steps: rounding, which is not to be amplified
 constexpr float kAgree = 2.0f;        // 8-bit steps: from this spread of the low bands on, up to twice as much, gain
                                       // fades away, as two things that differ are not one texture
@@ -104,7 +104,7 @@ class Texture {
     for (int x = 0; x < out_.width; ++x) to[x] = static_cast<float>(from[x]) * scale;
   }
 
-  // Means over a row of tiles, of one row of samples in each, which tells enough: the energy of the blend's high band,
+  // Means over a row of tiles, of one row of samples in each, which is enough: the energy of the blend's high band,
   // what the blend lost of it, and how far apart the frames are.
   void measure(int tile_row, float* energy, float* lost, float* apart) const {
     const int width = out_.width;

@@ -165,7 +165,7 @@ def evaluate(
         str, typer.Option(help="The address of a Ray cluster whose machines see the benchmark under the same path.")
     ] = "",
 ) -> None:
-    """Measure a model on a benchmark, and print it beside what its paper says."""
+    """Measure a model on a benchmark, and print it next to the paper's figures."""
     from rich.console import Console
 
     from vsvfi.commands.evaluate import command as tool

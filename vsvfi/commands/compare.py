@@ -35,7 +35,7 @@ __all__ = ["candidate", "compare", "flow_colours", "frame_range", "occlusion"]
 type Image = NDArray[np.uint8]
 
 BLEND = "frame blending"
-"""The baseline beside the models."""
+"""The baseline that models are compared with."""
 
 
 def frame_range(text: str) -> tuple[int, int]:
@@ -175,7 +175,7 @@ def compare(
 
     Args:
         source: the video.
-        models: what to compare (`candidate`); frame blending is shown beside them.
+        models: what to compare (`candidate`); frame blending is shown next to them.
         frames: first and last source frame, inclusive; every second one is held back. By default 21 in the middle.
         out: the HTML file.
         options: arguments of `vsvfi.Interpolate` for all of them.
@@ -195,7 +195,7 @@ def compare(
     first, last = frames or (max(0, len(clip) // 2 - 10), min(len(clip) - 1, len(clip) // 2 + 10))
     if last >= len(clip):
         raise VsvfiError(f"--frames goes to {last}, but {source.name} has {len(clip)} frames, 0 to {len(clip) - 1}")
-    # Every second frame is dropped, so that a new frame half-way stands for one that is known; the cuts stay known.
+    # Every second frame is dropped, so that a new frame half-way replaces one that is known; the cuts stay known.
     kept = core.vsvfi.DetectScenes(clip[first : last + 1 : 2])
     made = {text: _rgb(core.vsvfi.Interpolate(kept, factor=2, **arguments)) for text, arguments in candidates.items()}
     original = _rgb(clip[first : last + 1])
@@ -280,5 +280,5 @@ def _page(
 def _embedded(value: Any) -> Any:
     from markupsafe import Markup
 
-    # A script element ends at "</script" wherever it stands: no "<" goes into it.
+    # A script element ends at the first "</script": no "<" may be in it.
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))

@@ -1,4 +1,4 @@
-"""What frames depend on beside source and settings: two machines with the same make the same frames."""
+"""What frames depend on in addition to source and settings: equal versions make equal frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vsvfi.commands import ffmpeg
 __all__ = ["differences", "digest_of_video", "versions"]
 
 SAMPLE = 1 << 20
-"""Bytes at the beginning, in the middle and at the end of a video that tell it from others."""
+"""Bytes at the beginning, in the middle and at the end of a video that distinguish it from others."""
 
 
 def _digest(*contents: bytes) -> str:
@@ -90,7 +90,7 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
 
 
 def digest_of_video(path: Path) -> str:
-    """What tells a video from others, whatever it is called and wherever it lies: its size, and samples of it."""
+    """What identifies a video, whatever its name and folder: its size, and samples of it."""
     size = path.stat().st_size
     with path.open("rb") as file:
         samples = []

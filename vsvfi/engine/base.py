@@ -37,7 +37,7 @@ def recursion_depth(t: Fraction) -> int | None:
 def window_offsets(info: BackendInfo, depth: int) -> tuple[int, ...]:
     """The source frames needed, relative to the one before the new frame, where midpoints are halved ``depth`` times.
 
-    A wider window than two frames needs midpoints beside the pair as well: one more source frame on each side.
+    A wider window than two frames needs midpoints outside the pair as well: one more source frame on each side.
     """
     first, last = info.window[0], info.window[-1]
     if depth > 1 and (first, last) != (0, 1):

@@ -16,7 +16,7 @@ __all__ = ["OnceCache", "Turnstile"]
 class OnceCache[K: Hashable, V]:
     """The results of a function of a key, each computed once however many threads ask, the latest ``capacity`` kept.
 
-    A computation that fails is forgotten: everybody who waited for it gets its exception, the next to ask tries anew.
+    A computation that fails is forgotten: all who waited for it get its exception, and the next request tries again.
     """
 
     def __init__(self, capacity: int) -> None:

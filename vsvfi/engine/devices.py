@@ -1,4 +1,4 @@
-"""The torch device and the precision that a user's choice stands for."""
+"""The torch device and the precision that a user's choice means."""
 
 from __future__ import annotations
 

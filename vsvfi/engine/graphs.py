@@ -29,7 +29,7 @@ class Graph(ABC):
 
     @abstractmethod
     def capture(self, function: Callable[[], Any]) -> Any:
-        """Remember what ``function`` does, and return what it returns: tensors that `replay` writes anew."""
+        """Remember what ``function`` does, and return what it returns: tensors that `replay` overwrites."""
 
     @abstractmethod
     def replay(self) -> None:
@@ -43,7 +43,7 @@ class CudaGraph(Graph):
         self._graph = torch.cuda.CUDAGraph()
 
     def capture(self, function: Callable[[], Any]) -> Any:
-        """Under a lock; other threads go on, as far as they do not capture."""
+        """Under a lock; other threads continue unless they capture."""
         with (
             _capturing,
             torch.cuda.graph(self._graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"),

@@ -40,7 +40,7 @@ class Stream(ABC):
 
     @abstractmethod
     def wait_for(self, mark: Any) -> None:
-        """Have the queue wait for a mark of another; the caller goes on."""
+        """Have the queue wait for a mark of another; the caller does not wait."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -135,7 +135,7 @@ class Lane:
         return self.stream.device
 
     def made[T](self, value: T) -> Made[T]:
-        """A value that this lane's queue has just been told to make, for others to use."""
+        """A value that this lane's queue is about to make, for others to use."""
         return Made(value, self, self.stream.mark())
 
     def use[T](self, made: Made[T]) -> T:

@@ -34,7 +34,7 @@ def is_trusted(
     """Whether the fast form may be used; where not, one line says why."""
     try:
         found = difference(plain, fast, dtype, stream, graph)
-    except Exception as error:  # whatever fails in the fast form, the plain one goes on
+    except Exception as error:  # whatever fails in the fast form, the plain one is used
         found, reason = float("nan"), f"{type(error).__name__}: {' '.join(str(error).split())}"
     else:
         reason = f"it is off by {found:.2g} on average"

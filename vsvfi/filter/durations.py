@@ -31,7 +31,7 @@ def duration_of(props: Mapping[str, Any]) -> Fraction | None:
 
 
 def agrees(props: Mapping[str, Any], fps: Fraction) -> bool:
-    """Whether a frame lasts as long as its clip's rate says, or says nothing of use."""
+    """Whether a frame lasts as long as its clip's rate says, or has no usable duration."""
     duration = duration_of(props)
     # mpv answers requests while a script is evaluated with a black frame that lasts 0 s.
     return duration is None or duration <= 0 or fps == 0 or abs(duration - 1 / fps) <= max(ROUNDING, SHARE / fps)
@@ -43,7 +43,7 @@ def durations_to_place_by(clip: vs.VideoNode, timing: str) -> list[Fraction] | N
     Args:
         clip: the source, of any rate; a rate of 0 leaves only the durations.
         timing: as of Interpolate. ``"auto"`` reads the first frame, and the others only where its duration
-            contradicts the rate; durations that are all alike do not: the clip's rate was set on purpose.
+            contradicts the rate; durations that are all equal do not: the clip's rate was set on purpose.
 
     Raises:
         VsvfiError: durations are needed, and a frame has none or one that is not above 0.

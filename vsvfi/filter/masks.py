@@ -95,7 +95,7 @@ def mixed(
 
 
 def _shrunk(mask: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A mask at the size of a subsampled plane: the mean of the pixels that one sample stands for."""
+    """A mask at the size of a subsampled plane: the mean of the pixels that one sample covers."""
     height, width = shape
     blocks = mask.reshape(height, mask.shape[0] // height, width, mask.shape[1] // width)
     small: NDArray[np.float32] = blocks.mean((1, 3))

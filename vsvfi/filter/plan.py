@@ -1,4 +1,4 @@
-"""The plan of an Interpolate node: checks what the user asks for, creates the engine, says what the node has to do.
+"""The plan of an Interpolate node: checks the user's arguments, creates the engine, describes the node's work.
 
 The native plugin (vsvfi/native) calls `plan_interpolate` when a script calls ``core.vsvfi.Interpolate``, and the
 function ``render`` of the plan for every frame that has to be made.

@@ -50,7 +50,7 @@ LEAST_JUMP = 0.25
 """Frames less unlike than this are never a cut; most boundaries need no second look."""
 
 BESIDE = 0.7
-"""The part of the difference between frames beside a boundary that is subtracted from the boundary's own."""
+"""The part of the difference between frames next to a boundary that is subtracted from the boundary's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def check_declared(arguments: Mapping[str, Any]) -> None:
 
 
 def check_settings(arguments: Mapping[str, Any], kind: Literal["interpolate", "enhance"] = "interpolate") -> Settings:
-    """Check what the model, the engine and scene detection are told; ``arguments`` are all of them, by name.
+    """Check the settings of the model, the engine and scene detection; ``arguments`` are all of them, by name.
 
     Raises:
         VsvfiError: the first argument that is wrong, with what it may be.

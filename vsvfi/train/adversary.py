@@ -1,4 +1,4 @@
-"""An adversarial part of the loss: a discriminator that learns beside the network (FIGAN, arXiv 1711.06045)."""
+"""An adversarial part of the loss: a discriminator that is trained with the network (FIGAN, arXiv 1711.06045)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Adversary:
         return -F.softplus(self.network(made.float())).mean()
 
     def learn(self, made: Tensor, real: Tensor, world: World | None = None) -> float:
-        """A step of maximising log D(real) + log(1 - D(made)); returns its negative, lower when it tells them apart."""
+        """A step of maximising log D(real) + log(1 - D(made)); returns its negative: lower is better."""
         loss = F.softplus(-self.network(real)).mean() + F.softplus(self.network(made.detach().float())).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -59,7 +59,7 @@ class Adversary:
         return loss.item()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a run needs to go on."""
+        """Everything that a run needs to continue."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

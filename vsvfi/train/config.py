@@ -104,7 +104,7 @@ class Loss:
     """the Charbonnier loss on the frames of earlier stages"""
     smoothness: float = 0.0
     adversarial: Share = 0.0
-    """of a discriminator that is trained beside the network"""
+    """of a discriminator that is trained together with the network"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a run writes for people: numbers over time and sample pictures, as files and for TensorBoard."""
+"""A run's log for its users: numbers over time and sample pictures, as files and for TensorBoard."""
 
 from __future__ import annotations
 

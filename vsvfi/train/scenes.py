@@ -1,6 +1,6 @@
 """Generated scenes with an exact picture at any time: textured layers that move, turn, bend and hide each other.
 
-A scene is a handful of numbers; drawing it is pure arithmetic on arrays and runs on numpy or on torch tensors of
+A scene is a few numbers; drawing it is pure arithmetic on arrays and runs on numpy or on torch tensors of
 any device, with the same result. Times are in frames, positions in pixels. No torch is imported here.
 """
 

@@ -134,7 +134,7 @@ class _Trainer:
         changed = differences(content["config"], as_dict(self.config))
         if changed and not allow:
             raise CheckpointError(
-                f"{path} was written under other settings: {'; '.join(changed)}; continue all the same with --allow"
+                f"{path} was written under other settings: {'; '.join(changed)}; continue anyway with --allow"
             )
         self.network.load_state_dict(content["network"])
         self.average.load_state_dict(content["average"])
@@ -143,7 +143,7 @@ class _Trainer:
         except (ValueError, KeyError):
             if not allow:
                 raise
-            log.warning("the optimizer starts anew: its state does not fit")
+            log.warning("the optimizer starts from an empty state: the saved one does not fit")
         self.scaler.load_state_dict(content["scaler"])
         if self.adversary is not None:
             if "adversary" not in content:
@@ -187,8 +187,8 @@ class _Trainer:
             for name, value in {"loss": total, **losses}.items():
                 values[name] = values.get(name, 0.0) + value.item() / len(parts)
             if self.adversary is not None:
-                told = self.adversary.learn(output.frame, batch.target, self.world)
-                values["discriminator"] = values.get("discriminator", 0.0) + told / len(parts)
+                loss = self.adversary.learn(output.frame, batch.target, self.world)
+                values["discriminator"] = values.get("discriminator", 0.0) + loss / len(parts)
         values |= {"gradient": self._update(), "rate": rate}
         self.step += 1
         self._follow()

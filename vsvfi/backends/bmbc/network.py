@@ -38,7 +38,7 @@ class BMNet(nn.Module):
         self.pyramid = feature_pyramid(widths, first_stride=1)
         self.levels = nn.ModuleDict({"6": Level((2 * _RADII[6] + 1) ** 2, dense, last=False)})
         for level in (5, 4, 3, 2):
-            # Beside the cost volume: both frames' warped features, and motion and features from the level below.
+            # Besides the cost volume: both frames' warped features, and motion and features from the level below.
             in_channels = (2 * _RADII[level] + 1) ** 2 + 2 * widths[level - 1] + 4
             self.levels[str(level)] = Level(in_channels, dense, last=level == 2)
         finest = self.levels["2"]

@@ -152,7 +152,7 @@ class InterFrameAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Two layers with a depthwise convolution between them that tells a token its place."""
+    """Two layers with a depthwise convolution between them that encodes a token's position."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

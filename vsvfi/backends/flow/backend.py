@@ -18,7 +18,7 @@ __all__ = ["FlowBackend"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a quality stands for.
+    """The settings of a quality.
 
     Luma shrinks by ``shrink`` before motion is estimated; the vectors lie on a grid of ``cell`` samples of that.
     ``stride`` to ``step`` are explained in kernels/flow/search.cpp, ``tolerance`` to ``texture`` in `kernels.render`.

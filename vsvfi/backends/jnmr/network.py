@@ -1,4 +1,4 @@
-"""JNMR: joint non-linear motion regression over four frames, as the paper tells it and as we complete it.
+"""JNMR: joint non-linear motion regression over four frames, from the paper and our completion of it.
 
 Paper: Liu, Liu, Yao, Zeng: "JNMR: Joint Non-linear Motion Regression for Video Frame Interpolation", IEEE TIP 2023.
 Where it is silent the choice is ours; docs/jnmr.md gives each choice and its reason.

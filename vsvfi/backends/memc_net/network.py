@@ -33,7 +33,7 @@ class Motion:
 
     ``flows`` ``(N, 2, H, W)`` lead from a frame half-way to the other, in pixels; ``projected`` ``(N, 2, H, W)`` from
     the new frame back to it. ``kernels`` are ``(N, 16, H, W)``. ``occlusion`` ``(N, 1, H, W)`` weigh the frames in
-    the blend; None stands for one half everywhere.
+    the blend; None means one half everywhere.
     """
 
     flows: PerFrame
@@ -145,7 +145,7 @@ class MEMCNet(nn.Module):
         warped0, warped1 = map(adaptive_warp, frames, motion.projected, motion.kernels)
         if motion.occlusion is None:
             blend = warped0 / 2 + warped1 / 2
-            # Without maps, the first tap of the first kernel stands in their place, twice: a bug of the published code
+            # Without maps, the first tap of the first kernel takes their place, twice: a bug of the published code
             # that the networks were trained with.
             maps = (motion.kernels[0][:, :1],) * 2
         else:

@@ -77,7 +77,7 @@ class MIND(nn.Module):
         return e2, e3, e4, self.enc5(e4)
 
     def synthesize(self, e2: Tensor, e3: Tensor, e4: Tensor, e5: Tensor) -> Tensor:
-        """The frame that the features of `prepare` stand for."""
+        """The frame decoded from the features of `prepare`."""
         d4 = self.dec4(torch.cat((self.dec5(e5), e4), 1))
         d3 = self.dec3(torch.cat((d4, e3), 1))
         d2 = self.dec2(torch.cat((d3, e2), 1))

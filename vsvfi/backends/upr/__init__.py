@@ -20,7 +20,7 @@ _RENAME = (
 def _info(size: str, width: int) -> BackendInfo:
     return BackendInfo(
         name=f"upr-{size}",
-        summary="a small recurrent network from coarse to fine, for flow and frame alike",
+        summary="a small recurrent network from coarse to fine, for both flow and frame",
         build="vsvfi.backends.upr.network:build",
         recipe="vsvfi.backends.recipe:recipe",
         backend="vsvfi.backends.upr.backend:UPRBackend",

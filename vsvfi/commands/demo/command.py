@@ -1,7 +1,7 @@
 """The demo: two short scenes whose true motion is known at every instant, interpolated and measured.
 
 The scenes are drawn at 15 frames a second, go through VapourSynth as YUV 4:2:0 like any video, and come out at
-60. Every new frame is compared with the scene drawn at its own instant, beside what blending the two source
+60. Every new frame is compared with the scene drawn at its own instant, and so is what blending the two source
 frames would have given.
 """
 
@@ -37,7 +37,7 @@ CAPTION_TOLERANCE = 4.0
 """Root mean square, in code values, by which the caption may differ in its worst frame: half a pixel off is 29."""
 
 CAPTION = (slice(24, 58), slice(28, 200))
-"""Rows and columns of the caption, which stands still."""
+"""Rows and columns of the caption, which does not move."""
 
 type Image = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""`vsvfi eval`: a model on a benchmark, through the very filter that users run, beside what its paper says.
+"""`vsvfi eval`: a model on a benchmark, through the same filter that users run, next to the paper's figures.
 
 Samples go through `core.vsvfi.Interpolate` as one clip with a scene cut between samples. Images are 8-bit RGB, in
 and out, as the benchmarks' own figures are computed on rounded images; means are over frames.
@@ -99,7 +99,7 @@ def evaluate(
     lpips: Sequence[Path] = (),
     console: Console,
 ) -> dict[str, float]:
-    """Measure, write ``<dataset>-<model>.csv`` and ``.json`` in ``out``, and print the means beside the paper's.
+    """Measure, write ``<dataset>-<model>.csv`` and ``.json`` in ``out``, and print the means next to the paper's.
 
     Args:
         dataset: a key of `vsvfi.commands.evaluate.datasets.DATASETS`.
@@ -152,7 +152,7 @@ def evaluate(
             writer.writerow(asdict(row))
             file.flush()
             progress.update(task, advance=1, psnr=f"{means(rows)['psnr']:.2f} dB")
-    # In the benchmark's order, whichever worker was first: sums of floats depend on it.
+    # In the benchmark's order, not in the order in which workers finish: sums of floats depend on it.
     places = {sample.name: place for place, sample in enumerate(samples)}
     rows.sort(key=lambda row: places.get(row.sample, len(places)))
     result = means(rows)

@@ -104,7 +104,7 @@ def vimeo_speed(root: Path, speed: str) -> Iterator[Sample]:
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """A frame of a video file, which stands for an image file."""
+    """A frame of a video file, used like an image file."""
 
     path: Path
     number: int

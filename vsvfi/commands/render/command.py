@@ -1,6 +1,6 @@
 """`vsvfi render`: a whole video through the filter, with its sound, subtitles, chapters and colour tags.
 
-The picture is encoded in segments that end at scene changes, in a folder beside the output; when all are there,
+The picture is encoded in segments that end at scene changes, in a folder next to the output; when all are there,
 they are joined with everything else of the source, and only the finished file gets the final name.
 """
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["print_plan", "render", "script"]
 
 SAMPLE_FRAMES, SAMPLE_SECONDS = 100, 5.0
-"""The frames that tell how fast a worker is, or as many as this time allows."""
+"""Frames that a worker's speed is measured on, or as many as this time allows."""
 
 
 def script(job: Job) -> str:
-    """The script that a job stands for: what `vsvfi render` itself evaluates."""
+    """The script of a job: what `vsvfi render` itself evaluates."""
     source = _source_of(job)
     return opening_of(job, source) + body_of(job, source)
 
@@ -69,7 +69,7 @@ def render(
         out: the file to write; its suffix is the container.
         encoding: how the picture is encoded.
         crew: who does the work.
-        resume: go on with the segments that are missing of an unfinished render.
+        resume: continue an unfinished render with the segments that are missing.
         overwrite: replace ``out``, and start an unfinished render over.
         console: where progress goes.
 
@@ -137,7 +137,7 @@ def _prepare(job: Job, source: Source, encoding: Encoding, crew: Crew, parts: Pa
 
 
 def _identity(job: Job, film: Film, encoding: Encoding) -> dict[str, Any]:
-    """What finished segments must have in common with a render that takes them up; paths may differ."""
+    """What finished segments must have in common with a render that continues with them; paths may differ."""
     settings = (film.opening + film.body).replace(repr(str(job.source.resolve())), "SOURCE")
     return {
         "source": digest_of_video(job.source),

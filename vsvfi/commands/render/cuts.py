@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["Stretch", "cut_finder", "find_cuts", "forget", "marked", "stretches"]
 
 STRETCH = 2000
-"""Source frames that are looked through at once: some seconds of work, against milliseconds to seek there."""
+"""Source frames that are searched at once: some seconds of work, against milliseconds to seek there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Source frames ``first`` to ``last`` (not included) to look through; ``opening`` makes the source's clip."""
+    """Source frames ``first`` to ``last`` (not included) to search; ``opening`` makes the source's clip."""
 
     opening: str
     threshold: float | None
@@ -47,7 +47,7 @@ def marked(opening: str, threshold: float | None) -> Clip:
 
 
 def cut_finder(opening: str, threshold: float | None) -> Callable[[int], bool]:
-    """Tells of single frames whether a scene begins with them."""
+    """Finds out for single frames whether a scene begins with them."""
     clip = marked(opening, threshold)
 
     def is_cut(number: int) -> bool:
@@ -78,5 +78,5 @@ def find_cuts(stretch: Stretch, tell: Tell) -> list[int]:
 
 
 def forget() -> None:
-    """Let go of the clip that was looked through."""
+    """Release the clip that was searched."""
     marked.cache_clear()

@@ -1,4 +1,4 @@
-"""Encoders by the names that people use, and how each is told the quality and the speed."""
+"""Encoders by their usual names, and the options for the quality and the speed of each."""
 
 from __future__ import annotations
 

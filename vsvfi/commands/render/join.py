@@ -34,7 +34,7 @@ _AUDIO = {
 
 @dataclass(slots=True)
 class Others:
-    """What is taken of a source beside its picture: ffmpeg's options, and what is left behind or changed, in words.
+    """What is taken from a source besides its picture: ffmpeg's options, and remarks on what is left out or changed.
 
     ``covers`` are pictures to be attached as files, as Matroska has them.
     """

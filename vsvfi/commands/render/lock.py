@@ -18,7 +18,7 @@ LOCK = "lock"
 """The file in the folder of an unfinished render that its process holds locked."""
 
 HOLDER = "lock-holder"
-"""The file beside it that says which process that is."""
+"""The file next to it that names the process."""
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def render(
         bool, typer.Option("--overwrite", metavar="", help="Replace OUT, and start an unfinished one over.")
     ] = (False),
     print_script: Annotated[
-        bool, typer.Option("--print-script", metavar="", help="Print the .vpy script that this stands for, and stop.")
+        bool, typer.Option("--print-script", metavar="", help="Print the .vpy script of this render, and stop.")
     ] = False,
     plan: Annotated[
         bool,

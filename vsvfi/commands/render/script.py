@@ -1,4 +1,4 @@
-"""The script that a job stands for, and the clip that it makes."""
+"""The script of a job, and the clip that it makes."""
 
 from __future__ import annotations
 

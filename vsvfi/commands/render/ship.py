@@ -75,7 +75,7 @@ def _checksum(frame: Frame) -> int:
 
 
 def examine(marked: Clip) -> Examined:
-    """Look through a source whose scene changes are marked."""
+    """Read all frames of a source whose scene changes are marked."""
     found = Examined()
     for number, frame in enumerate(marked.frames(close=True)):
         props = dict(frame.props)
@@ -96,7 +96,7 @@ def needed(segment: Segment, begins: Sequence[Fraction], fps: Fraction) -> tuple
 
 
 def packets_part(source: Path, begins: Sequence[Fraction], offset: Fraction, first: int, last: int) -> bytes:
-    """The packets of source frames ``first`` to ``last`` (not included) and some beside them, as a Matroska file."""
+    """The packets of source frames ``first`` to ``last`` (not included) and some around them, as a Matroska file."""
     start = float(begins[first] + offset)
     length = float(begins[last - 1] - begins[first]) + AFTER_SECONDS
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ _OURS = re.compile(
 
 
 class Parts:
-    """The folder beside ``out`` with its finished segments."""
+    """The folder next to ``out`` with its finished segments."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -51,7 +51,7 @@ class Parts:
                     if not self.finished():
                         self._remove_files()
         finally:
-            with suppress(OSError):  # not empty: there is something to resume, or somebody else at work
+            with suppress(OSError):  # not empty: there is something to resume, or another render uses it
                 self.folder.rmdir()
 
     def _begin(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:

@@ -60,7 +60,7 @@ class Cluster:
 
     @property
     def threads(self) -> int | None:
-        """As many as a worker has cores; beside a GPU, as many as there are."""
+        """As many as a worker has cores; with a GPU, all of the machine's."""
         return None if self._gpu else self._cpus
 
     def _look(self) -> None:

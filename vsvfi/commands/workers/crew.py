@@ -28,7 +28,7 @@ class Crew:
         """Refuse what makes no sense.
 
         Raises:
-            VsvfiError: there would be no worker, or nobody to send the source to.
+            VsvfiError: there would be no worker, or no machine to send the source to.
         """
         if self.workers is not None and self.workers < 1:
             raise VsvfiError(f"--workers must be at least 1, or auto, got {self.workers}")

@@ -2,7 +2,7 @@
 
 Who does what, and when, is left to `concurrent.futures` and to Ray; here is only what neither knows: that an item
 which failed in one place is tried in another, and when to give up. No vapoursynth, numpy or torch here: a worker
-imports this before it has been told how many threads it may use.
+imports this before the number of its threads is set.
 """
 
 from __future__ import annotations

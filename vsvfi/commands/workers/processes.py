@@ -1,7 +1,7 @@
 """Worker processes of this machine.
 
 Python's own process pool does what is needed here, and works where Ray is not installed; the price is that the death
-of one worker ends them all, and each begins its item anew.
+of one worker ends them all, and each starts its item again.
 """
 
 from __future__ import annotations

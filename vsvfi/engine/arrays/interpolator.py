@@ -171,7 +171,7 @@ class Interpolator:
     def _check_reach(self, steps: Iterable[Fraction]) -> None:
         if self.info.timesteps == "any":
             return
-        # Frames beside the window would be needed to halve again with four frames.
+        # Frames outside the window would be needed to halve again with four frames.
         limit = 1 if len(self.info.window) > 2 or self.info.spatial_scale > 1 else HALVINGS
         for step in steps:
             depth = step.denominator.bit_length() - 1
