@@ -116,7 +116,7 @@ def compare(
     *,
     filter_options: dict[str, Any],
 ) -> None:
-    """Hold back every second frame, let models make it again, and write a page that shows how they did."""
+    """Leave out every second frame, let models predict it, and write a page that compares the results."""
     from rich.console import Console
 
     from vsvfi.commands import compare as tool
@@ -157,7 +157,7 @@ def evaluate(
         str,
         typer.Option(help="Measure models of motion instead: linear, forward-warp, gimm, separated by commas."),
     ] = "",
-    estimator: Annotated[str, typer.Option(help="With --motion: whose flows are the truth.")] = "dis",
+    estimator: Annotated[str, typer.Option(help="With --motion: the estimator whose flows are the truth.")] = "dis",
     limit: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
     resume: Annotated[bool, _flag("--resume", help="Keep the samples that are already in the CSV.")] = False,
     workers: Annotated[str, typer.Option(help="Processes that share the samples; auto is one for each GPU.")] = "",

@@ -21,7 +21,7 @@ __all__ = ["layout_of", "pack", "rgb_to_planes", "to_rgb", "unpack"]
 type Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 # Kr and Kb by matrix code point (ITU-T H.273, table 4). Constant-luminance and ICtCp material goes through the
-# coefficients of BT.2020: any invertible mapping serves, as the way back undoes it.
+# coefficients of BT.2020: any invertible mapping will do, as its inverse is applied afterwards.
 _LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),

@@ -1,4 +1,4 @@
-"""VapourSynth frames and native planes: the only place that knows how pixels arrive. No torch here."""
+"""VapourSynth frames and native planes: the only module that reads pixels from frames. No torch here."""
 
 from __future__ import annotations
 

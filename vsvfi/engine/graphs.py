@@ -21,7 +21,7 @@ from vsvfi.engine.memory import is_out_of_memory
 __all__ = ["CpuGraph", "CudaGraph", "Graph", "Graphs", "flatten"]
 
 _capturing = threading.Lock()
-"""Captures are made one at a time: torch's memory pools want it so."""
+"""Captures are made one at a time: torch's memory pools require it."""
 
 
 class Graph(ABC):

@@ -1,4 +1,4 @@
-"""Drives torch networks: device, precision, padding, lanes, and a retreat into tiles where memory runs out."""
+"""Drives torch networks: device, precision, padding, lanes, and tiles where memory runs out."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class TorchEngine(Engine):
         graph = CudaGraph if self._graphs else None
         if made and not is_trusted(backend, made, dtype, self._lanes[0].stream, graph, warn):
             made, self._graphs = None, False
-        # Graphs have been tried with what is fused alone.
+        # Graphs are tested with fused networks only.
         self._graphs = self._graphs and made is not None
         self._whole = made or backend
         self._device = device
-        # What is fused works in its precision by itself.
+        # A fused network sets its own precision.
         self._dtype = torch.float32 if made else dtype
         self._tile = tile
         self._timesteps_after = timesteps_after
@@ -94,7 +94,7 @@ class TorchEngine(Engine):
 
     @contextmanager
     def _lane(self, request: Request) -> Iterator[Lane]:
-        """A lane of one's own, once it is this request's turn."""
+        """A lane for this request alone, once one is free."""
         with self._turnstile.entered(request.index, request.n):
             lane = self._free_lanes.pop()
             try:
@@ -116,7 +116,7 @@ class TorchEngine(Engine):
                 try:
                     return self._rendered(synthesis, Job(request, lane, synthesis.graphs[lane]))
                 except Exception as error:
-                    # What the lane holds may go once the device is done with it; a device that failed says so again.
+                    # What the lane holds may be freed once the device has finished; a failed device raises again.
                     with suppress(Exception):
                         lane.finish()
                     if not is_out_of_memory(error):
@@ -143,7 +143,7 @@ class TorchEngine(Engine):
     def _retreat(self, failed: Synthesis, request: Request, error: Exception) -> None:
         with self._retreating:
             if self._synthesis is not failed:
-                return  # another thread was here before
+                return  # another thread has done it already
             frame = request.frames[request.index[0]]
             height, width = self._tile or (frame.height, frame.width)
             smallest = max(128, 2 * self._whole.multiple)

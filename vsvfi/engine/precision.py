@@ -17,9 +17,9 @@ _before: tuple[bool, bool] = (False, False)
 
 @contextlib.contextmanager
 def exact_products() -> Iterator[None]:
-    """Convolutions and matrix products on a GPU in fp32 proper, not in TF32, as long as any thread is in here.
+    """Convolutions and matrix products on a GPU in fp32 proper, not in TF32, as long as any thread is in this context.
 
-    Torch has one switch for the process: the first thread in sets it, the last one out puts it back.
+    Torch has one switch for the process: the first thread to enter sets it, the last one to leave restores it.
     """
     global _users, _before
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul

@@ -25,7 +25,7 @@ PROGRESS = 5.0
 
 
 def duration_of(props: Mapping[str, Any]) -> Fraction | None:
-    """How long a frame says that it is shown, in seconds; None where it does not say."""
+    """The duration in a frame's properties, in seconds; None where there is none."""
     num, den = props.get("_DurationNum"), props.get("_DurationDen")
     return Fraction(num, den) if isinstance(num, int) and isinstance(den, int) and den else None
 

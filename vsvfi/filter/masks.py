@@ -16,7 +16,7 @@ from vsvfi.errors import VsvfiError
 __all__ = ["attach", "check_blend", "mixed"]
 
 PROPERTY = "VsvfiMask"
-"""The property of a source frame that holds its mask; the native node takes it off again."""
+"""The property of a source frame that holds its mask; the native node removes it."""
 
 FEATHER = 4
 """Pixels over which a mask fades at its edges: a radius of a box blur, about the width of a subtitle's outline."""

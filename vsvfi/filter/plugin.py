@@ -1,4 +1,4 @@
-"""What ``core.vsvfi`` offers: the Python functions that the native plugin asks for by name."""
+"""What ``core.vsvfi`` offers: the Python functions that the native plugin calls by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _guarded(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
 
 
 def _last_line(error: vs.Error) -> str:
-    """What an error of VapourSynth's says: where it is a traceback, its last line."""
+    """The message of an error of VapourSynth: where it is a traceback, its last line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     traceback = any(line.startswith("Traceback") for line in lines)
     return one_line(VsvfiError(lines[-1] if traceback else " ".join(lines)))

@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 BEFORE = 3
-"""Frames before a boundary that the decision may look at."""
+"""Frames before a boundary that the decision may use."""
 
 AFTER = 3
-"""Frames after a boundary that the decision may look at."""
+"""Frames after a boundary that the decision may use."""
 
 DEFAULT_THRESHOLD = 0.1
 
@@ -47,7 +47,7 @@ UNLIKE = 0.25
 """The score of frames that have nothing in common; puts the threshold where users of other detectors expect it."""
 
 LEAST_JUMP = 0.25
-"""Frames less unlike than this are never a cut; most boundaries need no second look."""
+"""Frames that differ by less than this are never a cut; most boundaries need no second look."""
 
 BESIDE = 0.7
 """The part of the difference between frames next to a boundary that is subtracted from the boundary's own."""
@@ -69,7 +69,7 @@ def describe(frame: PlaneFrame) -> Features:
 
 
 def difference(first: Features, second: Features) -> float:
-    """How unlike two frames are once motion and brightness are set aside: 0 the same, about 1 nothing in common."""
+    """The difference of two frames apart from motion and brightness: 0 the same, about 1 nothing in common."""
     return compiled.difference(first.luma, second.luma)
 
 

@@ -84,7 +84,7 @@ def check_settings(arguments: Mapping[str, Any], kind: Literal["interpolate", "e
 
 
 def _check_planes(info: BackendInfo, arguments: Mapping[str, Any]) -> None:
-    """Refuse what only networks on torch have a choice of."""
+    """Refuse arguments that only networks on torch have."""
     chosen = {
         "tile": _tile(arguments["tile"]) is not None,
         "num_streams": arguments["num_streams"] != 1,

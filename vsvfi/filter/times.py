@@ -1,4 +1,4 @@
-"""Where the output frames of a clip lie, from what the user asks for, and whether the model can make them."""
+"""Where the output frames of a clip lie, from the user's arguments, and whether the model can make them."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ MAX_PIXELS = 2**30
 """Kernels count the cells of a frame in 32 bits."""
 
 type Frames = vs.VideoFrame | list[vs.VideoFrame]
-"""VapourSynth hands over lists of one element as that element."""
+"""VapourSynth passes a list of one element as that element."""
 
 
 def check_clip(clip: vs.VideoNode) -> None:
-    """Refuse clips that have no one format and size, and sizes beyond what is computed with.
+    """Refuse clips of varying format or size, and sizes that are too large.
 
     Raises:
         VsvfiError: what the clip is, and what to do.

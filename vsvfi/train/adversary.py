@@ -45,7 +45,7 @@ class Adversary:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate)
 
     def loss(self, made: Tensor) -> Tensor:
-        """The generator's part, log(1 - D(made)): the less it looks made, the lower."""
+        """The generator's part, log(1 - D(made)): the more it looks real, the lower."""
         return -F.softplus(self.network(made.float())).mean()
 
     def learn(self, made: Tensor, real: Tensor, world: World | None = None) -> float:
@@ -63,6 +63,6 @@ class Adversary:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` left off."""
+        """Continue from what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -47,7 +47,7 @@ class Data:
     sets: tuple[str, ...] = ()
     """data sets as ``LAYOUT:FOLDER`` (see `vsvfi.train.sequences.LAYOUTS`)"""
     shuffle_channels: bool = False
-    """whether the three colour channels change places at random"""
+    """whether the three colour channels are permuted at random"""
     strides: tuple[int, ...] = (2,)
     """frames of footage between two input frames: 2 is the septuplet protocol"""
     any_timestep: bool = True

@@ -72,7 +72,7 @@ def stack(pictures: Pictures, timestep: float, needs: Needs, margin: int = 0) ->
 
 
 class Samples(Dataset[Batch]):
-    """Samples by index: generated scenes and crops of footage, mixed as the configuration says.
+    """Samples by index: generated scenes and crops of footage, mixed as configured.
 
     ``held_out`` gives generated scenes only, from other textures and seeds, undisturbed, at the midpoint.
     """
@@ -95,7 +95,7 @@ class Samples(Dataset[Batch]):
             self._open(cache)
 
     def _open(self, cache: Path) -> None:
-        """Footage and data sets; what is damaged is named and left out."""
+        """Footage and data sets; what is damaged is named and skipped."""
         data, needs = self.config.data, self.needs
         span = needs.window[-1] - needs.window[0]
         for path in footage_files(data.footage):
@@ -265,7 +265,7 @@ def _compressed(picture: Pictures, quality: int) -> Pictures:
 
 
 def _quantised(frames: Tensor, step: float) -> Tensor:
-    """Frames ``(..., H, W)``, sides multiples of 8, as a transform codec leaves them: finer detail is rounded more."""
+    """Frames ``(..., H, W)``, sides multiples of 8, as a transform codec makes them: finer detail is rounded more."""
     k = torch.arange(8, dtype=torch.float32, device=frames.device)
     cosines = torch.cos(torch.pi / 8 * (k[None] + 0.5) * k[:, None]) / 2
     cosines[0] *= 0.5**0.5

@@ -11,7 +11,7 @@ __all__ = ["Stop", "stopping"]
 
 
 class Stop:
-    """Counts the interrupts and termination signals that came; the loop ends after the step at hand."""
+    """Counts the interrupts and termination signals that came; the loop ends after the current step."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""Generated scenes with an exact picture at any time: textured layers that move, turn, bend and hide each other.
+"""Generated scenes with an exact picture at any time: textured layers that move, turn, bend and occlude each other.
 
 A scene is a few numbers; drawing it is pure arithmetic on arrays and runs on numpy or on torch tensors of
 any device, with the same result. Times are in frames, positions in pixels. No torch is imported here.
@@ -195,7 +195,7 @@ def _inverse(xp: ModuleType, motion: Any, time: Any, x: Any, y: Any) -> tuple[An
 
 
 def _mirrored(xp: ModuleType, position: Any, extent: int) -> Any:
-    """Positions folded into ``[0, extent - 1]``: textures continue in the mirror."""
+    """Positions folded into ``[0, extent - 1]``: textures are mirrored beyond their edges."""
     period = 2.0 * (extent - 1)
     return (extent - 1) - xp.abs(position - xp.floor(position / period) * period - (extent - 1))
 

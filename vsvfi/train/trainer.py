@@ -40,7 +40,7 @@ log = logging.getLogger("vsvfi.train")
 
 CHECKPOINT = "last.ckpt"
 RETRY_SECONDS = 30
-"""How long a run that is over waits for space on the disk before it tries to save again."""
+"""How long a finished run waits for space on the disk before it tries to save again."""
 
 
 class TrainingError(VsvfiError):
@@ -217,7 +217,7 @@ class _Trainer:
         )
 
     def _update(self) -> float:
-        """Move the weights; returns the gradient's norm."""
+        """Update the weights; returns the gradient's norm."""
         self.scaler.unscale_(self.optimizer)
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         norm = torch.nn.utils.clip_grad_norm_(trained, self.config.optimizer.clip or math.inf).item()
@@ -232,7 +232,7 @@ class _Trainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Let the averaged network follow the trained one, statistics of batch normalisation included."""
+        """Update the averaged network from the trained one, statistics of batch normalisation included."""
         decay = min(self.config.optimizer.ema, self.step / (self.step + 9))
         current = self.network.state_dict()
         for name, averaged in self.average.state_dict().items():
@@ -287,7 +287,7 @@ def _real_samples(config: Config, recipe: Recipe, needs: Needs, cache: Path) -> 
 
 
 class _Run:
-    """A trainer at work: validation, checkpoints and the journal as the steps go by."""
+    """A run of a trainer: steps, with validation, checkpoints and the journal."""
 
     def __init__(self, trainer: _Trainer, cache: Path, stop_minutes: float) -> None:
         self.begin = self.saved = time.monotonic()

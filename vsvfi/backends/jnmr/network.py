@@ -211,7 +211,7 @@ class JNMR(nn.Module):
                     _centre(bias[frame * taps : (frame + 1) * taps], frame)
         final = self.synthesis.lateral_final
         for last in (final.f[-1], final.conv):
-            # No correction at first: a random one would teach the blend map to shut the synthesis off for good.
+            # No correction at first: a random one would train the blend map to ignore the synthesis.
             _quiet(cast(nn.Conv2d, last), 0.0)
 
     def _each_head(self) -> list[tuple[str, list[Head]]]:

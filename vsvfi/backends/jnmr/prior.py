@@ -133,7 +133,7 @@ def prior_motion(flows: Tensor, timestep: Tensor) -> Prior:
     past = _carry(forward, backward, past_outer, t)
     future = _carry(backward, forward, future_outer, 1 - t)
     # Both directions measure one motion and one acceleration: their mean has less noise than either. The nearer
-    # frame counts more, and so does what is seen in it.
+    # frame counts more, and so does what is visible in it.
     past_weight, future_weight = past.seen * (1 - t), future.seen * t
     total = (past_weight + future_weight).clamp(min=1e-6)
     known = past_weight + future_weight > 1e-4

@@ -138,7 +138,7 @@ def flicker(frames: Sequence[Array], truth: Sequence[Array]) -> float:
 
 
 def tearing(image: Array, truth: Array, first: Array, second: Array) -> float:
-    """Per mille of 8 x 8 blocks of a new frame that are torn: far more detailed than anything that is really near.
+    """Per mille of 8 x 8 blocks of a new frame that are torn: far more detailed than anything nearby.
 
     A block is torn where its mean absolute Laplacian exceeds 1.25 times, and by more than 1 step of 255, the largest
     within two blocks in the true frame and in both source frames (8-bit images).

@@ -22,7 +22,7 @@ class DatasetError(VsvfiError):
 
 
 class Readable(Protocol):
-    """A picture that is no image file of its own."""
+    """A picture that is not an image file itself."""
 
     @property
     def name(self) -> str:

@@ -144,9 +144,9 @@ def _opened(path: Path) -> Any:
 
 
 def videos(root: Path, every: int) -> Iterator[Sample]:
-    """All frames but every ``every``-th are held back and made again; windows end at scene changes.
+    """All frames but every ``every``-th are left out and predicted; windows end at scene changes.
 
-    A sample is a whole scene, so that models that look at four frames get four.
+    A sample is a whole scene, so that models of four frames get four.
     """
     files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix.lower() in _VIDEOS)
     for path in files:

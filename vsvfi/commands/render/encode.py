@@ -68,7 +68,7 @@ def encode(clip: Clip, target: Path, arguments: Sequence[str], advance: Callable
             with suppress(BrokenPipeError), process.stdin:
                 try:
                     clip.output(process.stdin, y4m=True, progress_update=lambda done, _: advance(done))
-                except OSError as error:  # the encoder went away: what it said itself is the better message
+                except OSError as error:  # the encoder has ended: its own message says more
                     broken = error
             process.wait()
         except BaseException:

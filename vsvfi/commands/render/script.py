@@ -14,7 +14,7 @@ __all__ = ["body_of", "evaluate", "for_encoding", "opening_of"]
 _TIMED = """
 
 def with_duration(n, f):
-    if '_DurationNum' not in f.props:  # of the last frame the file does not tell it
+    if '_DurationNum' not in f.props:  # the file has none for the last frame
         f = f.copy()
         f.props.update(_DurationNum={den}, _DurationDen={num})
     return f

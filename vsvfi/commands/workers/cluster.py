@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: scheduling, retries after a death, and moving data are Ray's."""
+"""Workers on a Ray cluster: Ray schedules, retries where a worker stopped, and moves data."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Cluster:
         return all(node["NodeID"] in self._refused for node in self._nodes)
 
     def submit(self, work: Callable[[Any, Tell], Any], item: Any, name: str, avoid: frozenset[str]) -> Future[Answer]:
-        """Hand an item to Ray, under a name that its dashboard shows."""
+        """Give an item to Ray, under a name that its dashboard shows."""
         able = {node["NodeID"] for node in self._able()}
         shunned = self._refused | (avoid if able - avoid else frozenset())
         options: dict[str, Any] = {"name": name, "num_cpus": 0 if self._gpu else self._cpus}
@@ -122,11 +122,11 @@ class Cluster:
             answer.set_result(Answer(failed=_first_line(error)))
 
     def refuse(self, node: str, reason: str) -> None:  # noqa: ARG002
-        """Send nothing to a machine any more."""
+        """Send no more work to a machine."""
         self._refused.add(node)
 
     def progress(self) -> dict[str, tuple[str, int]]:
-        """What each worker has in hand; asked without waiting, so it may be a moment old."""
+        """What each worker works on; asked without waiting, so it may be a moment old."""
         ray = _ray()
         if self._asked is None:
             self._asked = self._board.read.remote()
@@ -138,7 +138,7 @@ class Cluster:
         return self._progress
 
     def close(self) -> None:
-        """Cancel what is in hand, and leave the cluster."""
+        """Cancel running work, and leave the cluster."""
         ray = _ray()
         for ref in list(self._begun.values()):
             with suppress(Exception):
@@ -182,7 +182,7 @@ def _beside_driver(ray: Any) -> dict[str, Any]:
 
 
 class _Board:
-    """An actor that knows how far the workers are."""
+    """An actor that collects the workers' progress."""
 
     def __init__(self) -> None:
         self._state: dict[str, tuple[str, int]] = {}

@@ -25,7 +25,7 @@ class Crew:
     ship: bool = False
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Check that there can be such workers.
 
         Raises:
             VsvfiError: there would be no worker, or no machine to send the source to.

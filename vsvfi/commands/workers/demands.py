@@ -13,7 +13,7 @@ from vsvfi.errors import VsvfiError
 __all__ = ["Demands"]
 
 _met: set[bytes] = set()
-"""The demands that this process has looked into already."""
+"""The demands that this process has checked already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Demands:
     state: Path | None = None
 
     def check(self) -> None:
-        """See whether this machine meets them.
+        """Check that this machine meets them.
 
         Raises:
             NodeRefusedError: it does not; the message says what is missing or differs.

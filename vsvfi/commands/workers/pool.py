@@ -197,5 +197,5 @@ def _outcome(future: Future[Answer]) -> Answer:
     error = future.exception()
     if error is None:
         return future.result()
-    # The worker is gone, with all that it could have said.
+    # The worker is gone, and so is any message of its own.
     return Answer(failed=f"the worker ended ({type(error).__name__})")
