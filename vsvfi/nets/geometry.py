@@ -41,8 +41,10 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = flow.shape[-2:]
     if (height, width) == size:
         return flow
-    ratio = flow.new_tensor((size[1] / width, size[0] / height)).repeat(flow.shape[1] // 2)
-    return resize_to(flow, size) * ratio[:, None, None]
+    # Filled on the device: a copy of two numbers from the host would make a GPU wait.
+    ratio = flow.new_full((2,), size[1] / width)
+    ratio[1].fill_(size[0] / height)
+    return resize_to(flow, size) * ratio.repeat(flow.shape[1] // 2)[:, None, None]
 
 
 def reduced_size(size: tuple[int, int], scale: float, multiple: int, least: int = 1) -> tuple[int, int]:
