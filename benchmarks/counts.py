@@ -25,6 +25,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -39,7 +40,10 @@ from vsvfi.models.padding import padding
 from vsvfi.ops import _launch
 from vsvfi.ops.color import Margins, PlaneLayout, planes_to_rgb, rgb_to_planes
 
-MODELS = ("rife-4.6", "rife-4.26", "ifrnet", "ifrnet-s")
+MODELS = (
+    "rife-4.6", "rife-4.26", "ifrnet", "ifrnet-s", "film", "m2m", "upr-base", "upr-large", "upr-llarge", "gmfss-union",
+    "gmfss-base",
+)  # fmt: skip
 CUDA = torch.device("cuda", 0)
 
 
@@ -98,14 +102,24 @@ def _is_view(func: Any) -> bool:
     return bool(returns) and all(value.alias_info is not None and not value.alias_info.is_write for value in returns)
 
 
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention as torch runs it on a GPU: in one kernel. Fake tensors would take it to pieces."""
+    result: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
+    return result
+
+
 @contextlib.contextmanager
 def fake_cuda() -> Iterator[FakeTensorMode]:
     """Tensors on a CUDA device that is not there, for which there are kernels."""
     real_missing = _launch._missing
     missing = lambda device: None if device.startswith("cuda") else real_missing(device)  # noqa: E731
-    memory = patch.object(torch.cuda, "mem_get_info", lambda _device: (80 * 10**9, 80 * 10**9))
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, patch.object(_launch, "_missing", missing), memory:
-        yield mode
+    with contextlib.ExitStack() as patches:
+        patches.enter_context(patch.object(_launch, "_missing", missing))
+        patches.enter_context(patch.object(torch.cuda, "mem_get_info", lambda _device: (80 * 10**9, 80 * 10**9)))
+        # Without a GPU, autocast would leave everything in fp32.
+        patches.enter_context(patch.object(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False))
+        patches.enter_context(patch.object(functional, "scaled_dot_product_attention", _attention))
+        yield patches.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
 
 
 def backend_for(info: BackendInfo) -> tuple[TorchBackend, torch.dtype]:
