@@ -13,8 +13,11 @@ namespace vsvfi::flow {
 
 constexpr int kPatch = 8;  // samples to a side, as in the paper; eight are one vector register
 constexpr float kSamples = kPatch * kPatch;
+// Half -0.03 dB on Middlebury, -0.04 on clips; double +0.01, 0.00 (docs/development/flow.md).
 constexpr float kMaxDescent = kPatch;     // samples; a descent that goes farther has left its basin (the paper's limit)
+// Half +0.03 dB on Middlebury, -0.03 on clips; double -0.04, -0.03 (docs/development/flow.md).
 constexpr float kArrived = 1e-3f;         // squared samples; a shorter step ends the descent
+// Half +0.17 dB on Middlebury, -0.07 on clips; double +0.17, -0.07 (docs/development/flow.md).
 constexpr float kDamping = 60.0f;         // squared luma steps, added to the curvature: flat patches stay in place
 
 // A patch of one frame, with what its descents in the other share.

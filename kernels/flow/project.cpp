@@ -10,9 +10,13 @@
 namespace vsvfi::flow {
 namespace {
 
+// Half -0.014; double +0.018 dB in the worst place (docs/development/flow.md).
 constexpr float kMinSeen = 0.02f;      // share of a frame that does not show a place at all
+// Half 0.00 dB on Middlebury, 0.00 on clips; double 0.00, -0.01 (docs/development/flow.md).
 constexpr float kMotionDecay = 0.35f;  // of visibility with the squared distance, in cells, to the frame's own motion
+// Half +0.002; double -0.009 dB in the worst place (docs/development/flow.md).
 constexpr float kArrived = 0.1f;       // trust with which both frames' vectors arrive where both see a place
+// Half 0.00 dB on Middlebury, -0.05 on clips; double 0.00, 0.00 (docs/development/flow.md).
 constexpr float kFillBelow = 1000.0f;  // 1 / trust below which a place is filled from coarser levels
 
 struct Field {

@@ -7,6 +7,7 @@
 namespace vsvfi::flow {
 
 constexpr int kMargin = 16;     // samples around each level that may be read
+// Half +0.03 dB on Middlebury, -0.01 on clips; double -0.01, -0.05 (docs/development/flow.md).
 constexpr int kLeastSide = 12;  // no level is smaller than this, except the first
 
 struct Level {

@@ -17,7 +17,9 @@ namespace vsvfi::flow {
 namespace {
 
 constexpr int kBeyond = 32;  // samples over the border from where a block shows the border alone
+// Half 0.00, double -0.01 dB with captions (docs/development/flow.md).
 constexpr float kShareTolerance = 0.35f;  // by which the shares of a block may differ
+// Half 0.00 dB on Middlebury, 0.00 on clips; double -0.02, +0.01 (docs/development/flow.md).
 constexpr float kDoubtSlack = 8.0f;       // how much more, times the tolerance, motion may differ under full doubt
 
 template <class S, int Taps>

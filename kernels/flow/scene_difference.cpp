@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kBlock = 8;
 constexpr float kSamples = kBlock * kBlock;
-constexpr int kReachX = 12, kReachY = 8;   // of motion, in samples of the thumbnail
+constexpr int kReachX = 12;          // of motion, in samples of the thumbnail
+constexpr int kReachY = 8;           // the same, up and down
 constexpr float kFloor = 3.0f * 3.0f;      // variance that noise and compression explain
 constexpr float kForgiven = 0.985f;        // share of the squared difference in brightness that is set aside
 constexpr float kStill = 0.2f;             // a block this similar without motion needs no search

@@ -20,6 +20,7 @@ namespace vsvfi::flow {
 
 constexpr int kTile = 4;              // samples to a side of the tiles that energy is averaged over, 3x3 of them
 constexpr float kMaxGain = 1.5f;      // of the high band; two frames that share nothing need the square root of 2
+// 1 instead: sharpness -0.5 % on Middlebury, +0.01 dB (docs/development/flow.md).
 constexpr float kEnergyFloor = 0.25f;  // squared 8-bit steps: rounding, which is not to be amplified
 constexpr float kAgree = 2.0f;        // 8-bit steps: from this spread of the low bands on, up to twice as much, gain
                                       // fades away, as two things that differ are not one texture
