@@ -31,10 +31,11 @@ namespace {
 
 // 16 instead of 36: no difference for twice the work (docs/development/flow.md).
 constexpr float kNoMatch = 36.0f * kSamples;  // squared luma steps: a patch this unlike its best place has no match yet
-// 0.6: -0.03 dB on the development clips (docs/development/flow.md).
+// Half -0.55 dB on Middlebury, -0.08 on clips; double +0.15, -0.04 (docs/development/flow.md).
 constexpr float kExhaustiveGain = 0.4f;       // share of its cost that a match found exhaustively may keep
 constexpr int kExhaustiveSide = 200;          // samples; the first level with a shorter side below this is searched,
                                               // and the next one half as far again
+// Half -0.02 dB on Middlebury, +0.04 on clips; double -0.04, -0.01 (docs/development/flow.md).
 constexpr float kAlike = 0.25f;               // samples; a neighbour whose motion is this similar is not tried
 
 struct Grid {

@@ -19,9 +19,11 @@
 namespace vsvfi::flow {
 
 constexpr int kTile = 4;              // samples to a side of the tiles that energy is averaged over, 3x3 of them
+// 1.25 +0.01 dB on Middlebury, 0.00 on clips; 3 0.00, 0.00 (docs/development/flow.md).
 constexpr float kMaxGain = 1.5f;      // of the high band; two frames that share nothing need the square root of 2
-// 1 instead: sharpness -0.5 % on Middlebury, +0.01 dB (docs/development/flow.md).
+// Half or double: no difference above 0.005 dB; sharpness +1, -1 per mille (docs/development/flow.md).
 constexpr float kEnergyFloor = 0.25f;  // squared 8-bit steps: rounding, which is not to be amplified
+// Half +0.02 dB on Middlebury, +0.01 on clips; double -0.02, -0.01 (docs/development/flow.md).
 constexpr float kAgree = 2.0f;        // 8-bit steps: from this spread of the low bands on, up to twice as much, gain
                                       // fades away, as two things that differ are not one texture
 
