@@ -74,7 +74,7 @@ FAULTS = {
     "render film.mkv out.txt": "the output must end in",
     "render film.mkv out.mkv --fps 1e400": "--fps must be a rate",
     "render film.mkv out.mkv --factor 1e999999999": "--factor must be greater than 1",
-    "render film.mkv file/out.mkv": r"Not a directory|is not a folder|file/out\.mkv",
+    "render film.mkv file/out.mkv": "there is no folder .*/file; make it first",
     "render film.mkv out.mkv --start 1:1e999999999": "--start must be",
     "render film.mkv out.mkv --segment nan": "--segment",
     "render film.mkv out.mkv --segment -1": "--segment",

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from vsvfi.models import registry
 from vsvfi.models import weights as _weights
 from vsvfi.models.info import EstimatorInfo, load_object
 from vsvfi.models.padding import padding
-from vsvfi.models.registry import UnknownModelError, closest_first, networks
+from vsvfi.models.registry import UnknownModelError, closest_first
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -66,7 +67,7 @@ class Estimator:
 
 
 def _estimator(task: Literal["flow", "depth"], name: str, weights: Sequence[str]) -> Estimator:
-    known = {info.name: info for info in networks().values() if isinstance(info, EstimatorInfo)}
+    known = {info.name: info for info in registry.networks().values() if isinstance(info, EstimatorInfo)}
     info = known.get(name)
     if info is None or info.task != task:
         names = [other.name for other in known.values() if other.task == task]
